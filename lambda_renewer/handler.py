@@ -56,7 +56,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     except RenewerError as error:
         _log.error("renewal failed", certificate=event.get("name"), error=str(error))
         raise
-    _log.info("renewal done", **outcome)
+    _log.info("renewal done", outcome=outcome)
     return outcome
 
 

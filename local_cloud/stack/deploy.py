@@ -1,0 +1,93 @@
+"""`pulumi up` and `pulumi preview` of this project, on the local AWS."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from local_cloud.ministack.server import REGION, ROOT, LocalAws
+
+PROJECT = Path(__file__).parents[2]
+PROGRESS = "creating "  # begins each line that the program writes of a resource
+
+
+class DeployError(RuntimeError):
+    """The stack could not be applied; the text is what the program said."""
+
+
+def deploy(
+    aws: LocalAws,
+    config: Mapping[str, Any],
+    *,
+    local_bundle: Path,
+    stack: str = "dev",
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Apply the stack and return its outputs.
+
+    Args:
+        aws: the local AWS, with the hosted zone of the domain in it.
+        config: settings over those of the stack's file, by key; None takes a key away.
+        local_bundle: the Lambda zip built for this machine.
+        stack: the stack's name; `Pulumi.<stack>.yaml` is read.
+        progress: is told of each resource as it is created.
+
+    Raises:
+        DeployError: a setting is wrong, AWS refused, or the first run of the renewer failed.
+    """
+    task = _task(aws.endpoint, config, stack) | {"local_bundle": str(local_bundle), "preview": False}
+    return _run(task, progress)
+
+
+def preview(config: Mapping[str, Any], *, aws: LocalAws | None = None, stack: str = "dev") -> dict[str, Any]:
+    """Run the program with every output of a resource unknown, creating nothing.
+
+    Raises:
+        DeployError: a setting is wrong.
+    """
+    endpoint = aws.endpoint if aws else "http://127.0.0.1:9"  # the discard port: nothing answers
+    return _run(_task(endpoint, config, stack) | {"local_bundle": "", "preview": True}, lambda _: None)
+
+
+def _task(endpoint: str, config: Mapping[str, Any], stack: str) -> dict[str, Any]:
+    return {
+        "endpoint": endpoint,
+        "region": REGION,
+        "access_key": ROOT.access_key,
+        "secret_key": ROOT.secret_key,
+        "stack": stack,
+        "config": dict(config),
+    }
+
+
+def _run(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
+    with (
+        tempfile.TemporaryFile("w+") as outputs,
+        subprocess.Popen(
+            [sys.executable, "-m", "local_cloud.stack.program"],
+            stdin=subprocess.PIPE,
+            stdout=outputs,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+        ) as program,
+    ):
+        assert program.stdin and program.stderr  # noqa: S101 - both are pipes
+        program.stdin.write(json.dumps(task))
+        program.stdin.close()
+        said = []
+        for line in program.stderr:
+            if line.startswith(PROGRESS):
+                progress(line.strip())
+            else:
+                said.append(line)
+        if program.wait():
+            raise DeployError("".join(said).strip())
+        outputs.seek(0)
+        result: dict[str, Any] = json.load(outputs)
+        return result
