@@ -1,0 +1,1 @@
+"""The local AWS: MiniStack in an environment of its own, behind a launcher that makes it as strict as AWS."""
