@@ -1,0 +1,26 @@
+"""The hooks that tell a subscriber of its new certificate.
+
+`/usr/libexec/certificate.d/<subscriber> <service>`, for packages below `/usr/local/libexec/certificate.d`,
+and `/usr/libexec/security-profile/tls-profile/<subscriber>.sh`, where system/default has `dsm.sh` without an
+argument. Here each call is one line of `/var/log/certificate.d.log`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from local_cloud.dsm.tree import DsmTree, Json
+
+LOG = "certificate.d.log"
+
+
+def main(program: str, arguments: Sequence[str]) -> int:
+    """Run the hook and return its exit code."""
+    DsmTree.containing(program).log(LOG, " ".join([Path(program).name, *arguments]))
+    return 0
+
+
+def run_hook(tree: DsmTree, service: Json) -> None:
+    """Do what DSM does after it has written a service's copy."""
+    tree.log(LOG, f"{service['subscriber']} {service['service']}")

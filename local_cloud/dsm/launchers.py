@@ -1,0 +1,40 @@
+"""The programs' executable files: launchers that name this interpreter and this project by absolute path.
+
+They are shell scripts of one command: a `#!` line itself cannot hold an interpreter whose path has a space or
+is long. `-I` makes them independent of the caller's directory and environment; the tree is found from the
+launcher's own place, so the tree may be moved.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from local_cloud.dsm.tree import DsmTree, write_file
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_PROGRAMS = {
+    "/usr/syno/bin/synowebapi": "synowebapi",
+    "/usr/syno/bin/synow3tool": "synow3tool",
+    "/usr/syno/bin/synosystemctl": "systemctl",
+    "/usr/bin/systemctl": "systemctl",
+    "/usr/libexec/security-profile/tls-profile/dsm.sh": "hook",
+}
+
+
+def write_launchers(tree: DsmTree) -> None:
+    """Write every program of DSM 7, and the hooks of the subscribers in SERVICES."""
+    programs = dict(_PROGRAMS)
+    for service in tree.services():
+        base = "/usr/local/libexec" if service["isPkg"] else "/usr/libexec"
+        programs[f"{base}/certificate.d/{service['subscriber']}"] = "hook"
+        if not service["isPkg"] and service["subscriber"] != "system":
+            programs[f"/usr/libexec/security-profile/tls-profile/{service['subscriber']}.sh"] = "hook"
+    for place, module in programs.items():
+        bootstrap = (
+            f"import sys; sys.path.insert(0, {str(_PROJECT)!r}); "
+            f"from local_cloud.dsm.{module} import main; sys.exit(main(sys.argv[1], sys.argv[2:]))"
+        )
+        text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -c {shlex.quote(bootstrap)} "$0" "$@"\n'
+        write_file(tree.path(place), text.encode(), mode=0o755)

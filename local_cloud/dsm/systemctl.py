@@ -1,0 +1,46 @@
+"""`/usr/bin/systemctl` and DSM's `synosystemctl`, as far as certificates need them.
+
+`reload nginx` is nginx's own reload. A package is the unit `pkgctl-<Package>`; its restart goes to
+`/var/log/systemctl.log`, where a test can read it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from local_cloud.dsm.nginx import reload_nginx
+from local_cloud.dsm.tree import DsmTree
+
+_NO_SUCH_UNIT = 5
+"""systemctl's exit code for a unit that is not loaded (systemctl(1), "Exit status")."""
+
+
+def main(program: str, arguments: Sequence[str]) -> int:
+    """Run the program and return its exit code."""
+    tree = DsmTree.containing(program)
+    match list(arguments):
+        case ["reload", ("nginx" | "nginx.service")]:
+            done = reload_nginx(tree)
+            sys.stderr.write(done.stderr)
+            return done.returncode
+        case ["restart", unit] if _is_package(tree, unit):
+            tree.log("systemctl.log", f"restart {unit}")
+            return 0
+        case ["is-active", unit]:
+            active = _is_package(tree, unit) or unit.removesuffix(".service") == "nginx"
+            print("active" if active else "inactive")
+            return 0 if active else 3
+        case [("reload" | "restart") as verb, unit]:
+            name = unit.removesuffix(".service")
+            print(f"Failed to {verb} {name}.service: Unit {name}.service not found.", file=sys.stderr)
+            return _NO_SUCH_UNIT
+        case _:
+            print(f"Unknown operation {' '.join(arguments)}.", file=sys.stderr)
+            return 1
+
+
+def _is_package(tree: DsmTree, unit: str) -> bool:
+    packages = {service["subscriber"] for service in tree.services() if service["isPkg"]}
+    name = unit.removesuffix(".service")
+    return name.startswith("pkgctl-") and name.removeprefix("pkgctl-") in packages
