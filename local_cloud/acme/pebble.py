@@ -12,7 +12,7 @@ from local_cloud.acme.certificates import make_server_identity
 from local_cloud.acme.server import AcmeServer, fetch
 from local_cloud.processes import LOOPBACK, Service, accepts_connections, free_port
 
-DEFAULT_PROFILE = "default"
+DEFAULT_PROFILE = "classic"
 
 
 class Pebble(AcmeServer):
@@ -41,7 +41,7 @@ class Pebble(AcmeServer):
             program: Pebble's executable.
             work: a folder for its files.
             dns_port: the DNS server on 127.0.0.1 that all validation asks.
-            lifetime_seconds: of certificates under the profile "default", and of all before Pebble 2.7.
+            lifetime_seconds: of certificates under the profile "classic", and of all before Pebble 2.7.
             nonce_reject_percent: how often a good nonce is refused; 5 is Pebble's own default.
             authz_reuse_percent: how often a valid authorization is reused (Pebble's own default: 50).
             profiles: more profiles and their lifetimes in seconds; Pebble before 2.7 ignores them.

@@ -19,7 +19,7 @@ from local_cloud.acme import Acme2Certifier, AcmeServer, Pebble, find_acme_serve
 from local_cloud.acme.certificates import make_authority
 from local_cloud.acme.server import fetch
 from local_cloud.dns_server import DnsServer
-from local_cloud.system_programs import ProgramMissing, find, provide
+from local_cloud.system_programs import ProgramMissing
 from tests.acme_issuance import connect, issue, verify
 from tests.fake_route53 import FakeRoute53
 
@@ -49,12 +49,7 @@ def server(request: pytest.FixtureRequest, dns: DnsServer, tmp_path: Path) -> It
     chosen: AcmeServer
     if request.param == "pebble":
         # Another Pebble than the machine's, for a check of versions: PEBBLE=path pytest …
-        program = os.environ.get("PEBBLE") or find("pebble")
-        if program is None:
-            try:
-                program = provide(["pebble"], BUILD)["pebble"]
-            except ProgramMissing as error:
-                pytest.skip(f"Debian's package pebble is needed: {error}")
+        program = os.environ.get("PEBBLE") or request.getfixturevalue("pebble")
         chosen = Pebble(Path(program), tmp_path, dns.port, LIFETIME, nonce_reject_percent=0)
     else:
         chosen = Acme2Certifier(tmp_path, dns.port, LIFETIME, build=BUILD)
@@ -121,7 +116,7 @@ def test_a_stopped_server_is_gone_and_a_second_install_does_nothing(
     with pytest.raises(OSError):
         server.directory()
     if isinstance(server, Acme2Certifier):
-        monkeypatch.setattr(acme_servers.acme2certifier.subprocess, "run", None)
+        monkeypatch.setattr("subprocess.run", None)
         acme_servers.acme2certifier.install(BUILD)
 
 

@@ -22,7 +22,6 @@ from local_cloud.dsm.issuing import Issuer, issue, make_issuer
 from local_cloud.dsm.tree import Json, Pair
 from local_cloud.processes import free_port, wait_until
 
-NGINX = shutil.which("nginx")
 STAGE = "/usr/syno/etc/stage"
 NAVIDROME = "navidrome.example.com"
 OTHER = "blog.other.test"
@@ -35,8 +34,6 @@ VHOST: Json = {  # field case 5
     "subscriber": "WebStation",
 }
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="needs the Debian package nginx")
-
 
 @pytest.fixture(scope="module")
 def ca() -> Issuer:
@@ -44,10 +41,10 @@ def ca() -> Issuer:
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory, ca: Issuer) -> SimulatedDsm:
+def pristine(tmp_path_factory: pytest.TempPathFactory, ca: Issuer, nginx: Path) -> SimulatedDsm:
     root = tmp_path_factory.mktemp("simulated") / "a nas"
     proxies = [ReverseProxy(NAVIDROME), ReverseProxy(OTHER, own_certificate=True)]
-    return SimulatedDsm(root, nginx=NGINX or "nginx", issuer=ca, proxies=proxies, services=[VHOST]).create()
+    return SimulatedDsm(root, nginx=nginx, issuer=ca, proxies=proxies, services=[VHOST]).create()
 
 
 @pytest.fixture
@@ -178,9 +175,9 @@ def test_copies_of_packages_are_below_usr_local(dsm: SimulatedDsm) -> None:
     assert (dsm.root / "usr/syno/etc/certificate/system/default/cert.pem").exists()
 
 
-def test_a_nas_before_the_recipe_has_everything_on_its_self_signed_entry(tmp_path: Path) -> None:
+def test_a_nas_before_the_recipe_has_everything_on_its_self_signed_entry(tmp_path: Path, nginx: Path) -> None:
     """Field case 6."""
-    dsm = SimulatedDsm(tmp_path / "nas", nginx=NGINX or "nginx", recipe=False).create()
+    dsm = SimulatedDsm(tmp_path / "nas", nginx=nginx, recipe=False).create()
     assert dsm.recipe_id is None
     assert dsm.tree.default_id == dsm.synology_id
     assert "system/default" in services_of(dsm, dsm.synology_id)

@@ -1,0 +1,47 @@
+# Each target installs what it needs into .venv and build/, and nothing anywhere else.
+PYTHON ?= python3
+VENV := .venv/bin/python
+
+.PHONY: help demo test lint agent lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    the main job end to end on the embedded cloud; KEEP=1 leaves it up"
+	@echo "make test    unit and integration tests"
+	@echo "make lint    ruff and mypy (strict)"
+	@echo "make agent   build/synology-agent.pyz, the one file that goes to the NAS"
+	@echo "make lock    pin the packages anew"
+	@echo "make clean   remove .venv and build"
+
+.venv/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv .venv
+	$(VENV) -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+demo: .venv/installed
+	$(VENV) -m local_cloud.demo $(if $(KEEP),--keep)
+
+test: .venv/installed
+	$(VENV) -m pytest tests/unit tests/integration
+
+lint: .venv/installed
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy
+
+agent: .venv/installed
+	$(VENV) -m synology_setup.agent_zipapp
+
+UV = $(VENV) -m uv pip compile --quiet --custom-compile-command 'make lock'
+lock: .venv/installed
+	$(UV) --universal pyproject.toml -o requirements.txt
+	$(UV) --universal --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(UV) --generate-hashes --python-version 3.13 --python-platform aarch64-manylinux_2_28 \
+		-c requirements.txt lambda_renewer/requirements.in -o lambda_renewer/requirements.txt
+	$(UV) --universal local_cloud/ministack/requirements.in -o local_cloud/ministack/requirements.txt
+	$(UV) --universal --generate-hashes --python-version 3.11 \
+		local_cloud/acme2certifier-requirements.in -o local_cloud/acme2certifier-requirements.txt
+
+clean:
+	rm -rf .venv build

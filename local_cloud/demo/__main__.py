@@ -1,0 +1,289 @@
+"""The demo, step by step: `make demo`, or `python -m local_cloud.demo [--keep]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import ssl
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NoReturn
+
+import dns.resolver
+
+from infrastructure.bundle import BundleError
+from local_cloud import listeners
+from local_cloud.ministack.server import Credentials
+from local_cloud.processes import LOOPBACK, ServiceError
+from local_cloud.stack import DeployError, deploy
+from local_cloud.system_programs import ProgramMissing
+
+from .client import Client, Visitor
+from .nas import AgentRun, make_access_key
+from .permissions import attempts
+from .report import Report
+from .world import DSM_NAME, SERVICE_NAME, World, start_world
+
+BUILD = Path(__file__).parents[2] / "build"
+_RENEWAL_SECONDS = 100  # the local AWS fires a one-minute rate after about a minute
+
+
+class DemoFailed(RuntimeError):
+    """A step could not be carried out, so that what follows cannot be shown."""
+
+
+def demo(world: World, report: Report) -> None:
+    """Show the main job, and prove each part of it."""
+    client = Client(world.acme.issuing_root())
+    _refused_before(world, client, report)
+    outputs = _up(world, report)
+    key = make_access_key(world.aws, outputs["nas_user"])
+    _first_install(world, client, report, outputs, key)
+    _key_reads_its_own_certificate_only(world, report, outputs, key)
+    _second_run_changes_nothing(world, report)
+    _renewed_by_the_schedule(world, client, report, outputs)
+    _loopback_only(report)
+
+
+def _refused_before(world: World, client: Client, report: Report) -> None:
+    with report.step("Before: a browser that trusts the authority visits the NAS"):
+        try:
+            client.visit(DSM_NAME, world.dsm.https_port)
+        except ssl.SSLCertVerificationError as error:
+            refused, measured = True, error.verify_message
+        else:
+            refused, measured = False, "the page was accepted"
+        report.note(measured)
+    report.prove("before: the NAS's page is refused", holds=refused, measured=measured)
+
+
+def _up(world: World, report: Report) -> dict[str, Any]:
+    report.parts["up"] = "the real __main__.py; Pulumi's mocks in place of its engine, provider ours"
+    with report.step("pulumi up: the real __main__.py, its resources made by a provider of ours"):
+        config = {
+            "directory": world.acme.directory_url,
+            "ca_root": world.acme.ca_root.read_text(),
+            "schedule": "rate(1 minute)",
+        }
+        outputs = deploy(world.aws, config, local_bundle=world.bundle, progress=report.note)
+    first = json.loads(outputs["first_renewal"])
+    report.prove(
+        "up ended with a certificate issued, the Lambda under its own role, policies and conditions enforced",
+        holds=first["renewed"] is True,
+        measured=f"serial {first['serial']}, good until {first['not_after']}: {first['reason']}",
+    )
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port = [LOOPBACK], world.dns.port
+    answers = {name: str(resolver.resolve(name, "A")[0]) for name in (DSM_NAME, SERVICE_NAME)}
+    report.prove(
+        "DNS leads the NAS's names to its address",
+        holds=set(answers.values()) == {"192.168.0.10"},
+        measured=", ".join(f"{name} A {address}" for name, address in answers.items()),
+    )
+    return outputs
+
+
+def _first_install(
+    world: World, client: Client, report: Report, outputs: dict[str, Any], key: Credentials
+) -> None:
+    with report.step("The agent's first run on the NAS"):
+        world.agent.configure(
+            outputs["agent_config"],
+            key,
+            endpoint=world.proxy.endpoint,
+            ca_root=world.acme.issuing_root(),
+            entry=world.dsm.recipe_id or world.dsm.synology_id,
+        )
+        _succeeded(world.agent.run("--verbose"), report)
+    serial = json.loads(outputs["first_renewal"])["serial"]
+    for name, port in _pages(world):
+        answer = client.visit(name, port)
+        report.prove(
+            f"after: the same browser is content with https://{name}",
+            holds=answer.serial == serial and " 200 " in answer.status,
+            measured=f"{answer.status}, serial {answer.serial}",
+        )
+
+
+def _key_reads_its_own_certificate_only(
+    world: World, report: Report, outputs: dict[str, Any], key: Credentials
+) -> None:
+    with report.step("What the NAS's key may do"):
+        secrets = world.aws.client("secretsmanager")
+        other = secrets.create_secret(Name="synology-https/dev/certificate/other", SecretString="{}")["ARN"]
+        account = next(
+            secret["ARN"]
+            for secret in secrets.list_secrets()["SecretList"]
+            if "acme-account" in secret["Name"]
+        )
+        wanted = outputs["agent_config"]
+        needed, forbidden = attempts(
+            world.aws,
+            key,
+            secret=wanted["certificates"][0]["secret"],
+            other_secrets={"the account secret": account, "another certificate": other},
+            namespace=wanted["metric_namespace"],
+            zone=world.zone_id,
+        )
+    report.prove(
+        "the NAS's key may do what the agent needs",
+        holds=all(one.allowed for one in needed),
+        measured="; ".join(f"{one.what}: {one.answer}" for one in needed),
+    )
+    passed = [one for one in forbidden if one.allowed]
+    report.prove(
+        "and is denied everything else that was tried",
+        holds=not passed,
+        measured=f"NOT denied: {'; '.join(f'{one.what}: {one.answer}' for one in passed)}"
+        if passed
+        else f"{len(forbidden)} denied: {'; '.join(one.what for one in forbidden)}",
+    )
+
+
+def _second_run_changes_nothing(world: World, report: Report) -> None:
+    with report.step("The agent's second run"):
+        before, calls = _contents(world.dsm.root / "usr"), len(world.proxy.operations)
+        _succeeded(world.agent.run(), report)
+        operations = world.proxy.operations[calls:]
+        unchanged = _contents(world.dsm.root / "usr") == before
+    report.prove(
+        "the agent's second run changes nothing, with one call to AWS",
+        holds=unchanged and operations == ["DescribeSecret"],
+        measured=f"{'no file' if unchanged else 'FILES'} changed, calls: {', '.join(operations)}",
+    )
+
+
+def _renewed_by_the_schedule(world: World, client: Client, report: Report, outputs: dict[str, Any]) -> None:
+    secret = outputs["agent_config"]["certificates"][0]["secret"]
+    secrets = world.aws.client("secretsmanager")
+
+    def current() -> dict[str, Any]:
+        text = secrets.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
+        return dict(json.loads(text))
+
+    old = json.loads(outputs["first_renewal"])["serial"]
+    with Visitor(client, DSM_NAME, world.dsm.https_port) as visitor:
+        with report.step("Waiting for the schedule to renew the certificate, about a minute after up"):
+            deadline = time.monotonic() + _RENEWAL_SECONDS
+            while current()["serial"] == old and time.monotonic() < deadline:
+                time.sleep(0.5)
+        new = current()["serial"]
+        runs = _decisions(world)
+        report.prove(
+            "the schedule, not a call of ours, renewed it because it had come due",
+            holds=new != old and len(runs) > 1 and runs[-1]["renew"] is True and "due" in runs[-1]["reason"],
+            measured=f"{len(runs)} runs of the Lambda, one of them by up; the last: {runs[-1]['reason']}",
+        )
+        with report.step("The agent's next run installs it, under a browser that never stops asking"):
+            _succeeded(world.agent.run("--verbose"), report)
+            time.sleep(1)  # visits after the reload
+    served = {name: client.visit(name, port).serial for name, port in _pages(world)}
+    report.prove(
+        "the agent's next run installed it: the NAS serves the new serial",
+        holds=set(served.values()) == {new} and new != old,
+        measured=", ".join(f"{name}: {serial}" for name, serial in served.items()),
+    )
+    report.prove(
+        "nginx answered every request meanwhile",
+        holds=not visitor.failures and visitor.serials == [old, new],
+        measured=f"{visitor.answered} answered, {len(visitor.failures)} failed {visitor.failures[:1] or ''}; "
+        f"serials in turn: {', '.join(visitor.serials)}",
+    )
+
+
+def _loopback_only(report: Report) -> None:
+    others = listeners.open_to_others()
+    report.prove(
+        "everything listens on loopback only",
+        holds=not others,
+        measured=", ".join(others) or f"{listeners.listening_ports()} ports, all on loopback",
+    )
+
+
+def _pages(world: World) -> list[tuple[str, int]]:
+    return [(DSM_NAME, world.dsm.https_port), (SERVICE_NAME, world.dsm.proxy_ports[SERVICE_NAME])]
+
+
+def _decisions(world: World) -> list[dict[str, Any]]:
+    """Return what each run of the Lambda decided, from its log, in order."""
+    logs = world.aws.client("logs")
+    found: list[tuple[int, dict[str, Any]]] = []
+    for group in logs.describe_log_groups(logGroupNamePrefix="/synology-https/")["logGroups"]:
+        for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+            try:
+                line = json.loads(event["message"])
+            except ValueError:
+                continue
+            if isinstance(line, dict) and line.get("message") == "decided":
+                found.append((event["timestamp"], line))
+    return [line for _, line in sorted(found, key=lambda one: one[0])]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _succeeded(run: AgentRun, report: Report) -> None:
+    for line in run.output.splitlines():
+        report.note(line)
+    if run.code:
+        raise DemoFailed(f"the agent exited with {run.code}: {run.output}")
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 if every line of the table holds, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(
+        prog="make demo", description="The main job end to end, on the embedded cloud."
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave everything up until Enter, and print the URLs"
+    )
+    keep = parser.parse_args().keep
+    signal.signal(signal.SIGTERM, _interrupt)
+    report, began, failure = Report(), time.monotonic(), None
+    try:
+        with ExitStack() as stack:
+            world = start_world(BUILD, stack, report)
+            demo(world, report)
+            if keep:
+                _keep(world, report)
+    except KeyboardInterrupt:
+        report.console.print("[yellow]interrupted; everything was torn down[/yellow]")
+        return 130
+    except (DemoFailed, DeployError, ServiceError, BundleError, ProgramMissing) as error:
+        failure = str(error)
+    left = listeners.children()
+    report.prove(
+        "no process is left",
+        holds=not left,
+        measured=", ".join(f"{process.name()} ({process.pid})" for process in left) or "none",
+    )
+    report.show()
+    report.write(BUILD / "demo" / "report.json", error=failure)
+    seconds = time.monotonic() - began
+    if failure is not None:
+        report.console.print(f"[red]failed after {seconds:.0f} s:[/red] {failure}", markup=True)
+    report.console.print(f"{seconds:.0f} s; the same as JSON: build/demo/report.json")
+    return 0 if report.proven and failure is None else 1
+
+
+def _keep(world: World, report: Report) -> None:
+    report.show()
+    root = world.agent.home / "ca.pem"
+    for name, port in _pages(world):
+        report.console.print(
+            f"curl --cacert {root} --resolve {name}:{port}:{LOOPBACK} https://{name}:{port}/"
+        )
+    report.console.print(f"local AWS: {world.aws.endpoint}   ACME: {world.acme.directory_url}")
+    report.console.input("Enter tears it down. ")
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

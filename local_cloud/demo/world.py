@@ -1,0 +1,92 @@
+"""The embedded cloud of the demo: every part started, and torn down in the reverse order."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from infrastructure.bundle import LOCAL, build_bundle
+from local_cloud.acme import AcmeServer, find_acme_server
+from local_cloud.counting_proxy import CountingProxy
+from local_cloud.dns_server import DnsServer
+from local_cloud.dsm import ReverseProxy, SimulatedDsm
+from local_cloud.interpreters import find_python
+from local_cloud.ministack.server import LocalAws
+from local_cloud.system_programs import provide
+
+from .nas import AgentOnNas
+from .report import Report
+
+DOMAIN = "example.com"
+DSM_NAME = "synology.example.com"
+SERVICE_NAME = "navidrome.example.com"
+
+# Long enough to be read by every client, short enough that the first scheduled run, a minute after `up`,
+# finds the certificate due: half of it is over before the run after that one.
+LIFETIME_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class World:
+    """What the demo's steps work with.
+
+    Attributes:
+        aws: the local AWS, with the user's hosted zone in it.
+        zone_id: that zone's id.
+        dns: the DNS server over its Route 53.
+        acme: the certificate authority.
+        dsm: the simulated NAS.
+        agent: the agent on it.
+        proxy: counts the agent's calls to AWS.
+        bundle: the Lambda's zip for this machine.
+    """
+
+    aws: LocalAws
+    zone_id: str
+    dns: DnsServer
+    acme: AcmeServer
+    dsm: SimulatedDsm
+    agent: AgentOnNas
+    proxy: CountingProxy
+    bundle: Path
+
+
+def start_world(build: Path, stack: ExitStack, report: Report) -> World:
+    """Start every part; `stack` ends them.
+
+    Raises:
+        ProgramMissing: nginx is missing and cannot be unpacked here; the line to type is in the text.
+        ServiceError: a part did not start.
+        BundleError: the Lambda's wheels could not be installed.
+    """
+    work = build / "demo"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    with report.step("System programs: nginx, an ACME server, the Python of DSM"):
+        nginx = provide(["nginx"], build)["nginx"]
+        python = find_python()
+        report.parts["nginx"] = str(nginx)
+        report.parts["agent"] = "Python 3.8, as DSM has" if python else "this Python: no 3.8 was found"
+        report.note(f"the agent runs under {report.parts['agent']}")
+    with report.step("The Lambda's bundle"):
+        bundle = build_bundle(LOCAL, build)
+        report.note(f"{bundle.name}, {bundle.stat().st_size / 1e6:.1f} MB, hash-pinned wheels")
+    with report.step("Local AWS, with signatures, policies and their conditions enforced"):
+        aws = stack.enter_context(LocalAws(build))
+        zone = aws.client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="the user's domain")
+        report.parts["aws"] = "MiniStack, AUTH=true"
+    with report.step("DNS that answers from its Route 53, and an ACME server that asks it"):
+        dns = stack.enter_context(DnsServer(aws.client("route53")))
+        acme = stack.enter_context(find_acme_server(work / "acme", dns.port, LIFETIME_SECONDS, build=build))
+        report.parts["acme"] = acme.name
+        report.note(f"{acme.name}: {acme.directory_url}, certificates for {LIFETIME_SECONDS // 60} minutes")
+    with report.step("A simulated DSM 7.2 behind a real nginx"):
+        dsm = SimulatedDsm(work / "nas", nginx=nginx, proxies=[ReverseProxy(SERVICE_NAME)]).create()
+        stack.enter_context(dsm)
+        report.parts["dsm"] = "DSM 7.2, simulated"
+        agent = AgentOnNas(dsm, python or Path(sys.executable), work)
+    proxy = stack.enter_context(CountingProxy(aws.endpoint))
+    return World(aws, zone["HostedZone"]["Id"].rsplit("/", 1)[-1], dns, acme, dsm, agent, proxy, bundle)
