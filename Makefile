@@ -1,6 +1,7 @@
 # Each target installs what it needs into .venv and build/, and nothing anywhere else.
 PYTHON ?= python3
 VENV := .venv/bin/python
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .PHONY: help demo test lint agent lock clean
 .DEFAULT_GOAL := help

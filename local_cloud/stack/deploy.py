@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from typing import Any
 from local_cloud.ministack.server import REGION, ROOT, LocalAws
 
 PROJECT = Path(__file__).parents[2]
-PROGRESS = "creating "  # begins each line that the program writes of a resource
+# How the lines of the program begin that are not its errors.
+PROGRESS = "creating "
+OUTPUTS = "outputs "
 
 
 class DeployError(RuntimeError):
@@ -66,28 +67,26 @@ def _task(endpoint: str, config: Mapping[str, Any], stack: str) -> dict[str, Any
 
 
 def _run(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
-    with (
-        tempfile.TemporaryFile("w+") as outputs,
-        subprocess.Popen(
-            [sys.executable, "-m", "local_cloud.stack.program"],
-            stdin=subprocess.PIPE,
-            stdout=outputs,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=PROJECT,
-        ) as program,
-    ):
-        assert program.stdin and program.stderr  # noqa: S101 - both are pipes
+    outputs: dict[str, Any] = {}
+    said = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_cloud.stack.program"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=PROJECT,
+    ) as program:
+        assert program.stdin and program.stdout  # noqa: S101 - both are pipes
         program.stdin.write(json.dumps(task))
         program.stdin.close()
-        said = []
-        for line in program.stderr:
+        for line in program.stdout:
             if line.startswith(PROGRESS):
                 progress(line.strip())
+            elif line.startswith(OUTPUTS):
+                outputs = json.loads(line.removeprefix(OUTPUTS))
             else:
                 said.append(line)
         if program.wait():
             raise DeployError("".join(said).strip())
-        outputs.seek(0)
-        result: dict[str, Any] = json.load(outputs)
-        return result
+    return outputs

@@ -1,8 +1,8 @@
 """Run the project's `__main__.py` on Pulumi's mocks, whose resources are real ones of the local AWS.
 
 A process of its own, since Pulumi's runtime keeps its state in globals. Reads one JSON object from standard
-input, writes the stack's outputs as JSON to standard output; on failure exits with 1 and the reason on
-standard error.
+input, writes a line for each resource and one with the stack's outputs as JSON to standard output; on failure
+exits with 1 and the reason there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from botocore.config import Config
 from pulumi.runtime import mocks
 from pulumi.runtime.stack import run_pulumi_func
 
-from .deploy import PROGRESS
+from .deploy import OUTPUTS, PROGRESS
 from .resources import Provider
 
 PROJECT = Path(__file__).parents[2]
@@ -37,7 +37,8 @@ class _LocalCloud(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if not args.custom or self._preview:
             return args.name, dict(args.inputs)
-        sys.stderr.write(f"{PROGRESS}{args.typ} {args.name}\n")
+        sys.stdout.write(f"{PROGRESS}{args.typ} {args.name}\n")
+        sys.stdout.flush()
         return self._provider.create(args.typ, args.name, args.inputs)
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
@@ -105,9 +106,9 @@ def main() -> int:
         outputs = _run(task)
     except Exception as error:
         reason = error.__cause__ or error
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {reason}")
         return 1
-    json.dump(outputs, sys.stdout, default=str)
+    print(OUTPUTS + json.dumps(outputs, default=str))
     return 0
 
 
