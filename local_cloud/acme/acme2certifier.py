@@ -147,6 +147,7 @@ def _write_configuration(work: Path, lifetime_seconds: int) -> Path:
                 "cert_save_path": str(work / "issued"),
                 "cn_enforce": "True",  # else the subject is empty and the SAN wrongly not critical
             },
+            "Account": {"contact_check_disable": "True"},  # optional in RFC 8555 section 7.1.2
             "Renewalinfo": {
                 "renewalthreshold_pctg": str(_RENEWAL_PERCENT),
                 "renewal_window_duration": str(max(1, lifetime_seconds * _RENEWAL_WINDOW_PERCENT // 100)),
