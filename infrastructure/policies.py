@@ -55,7 +55,7 @@ def renewer_policy(
         {
             "Sid": "ReadZone",
             "Effect": "Allow",
-            "Action": "route53:ListResourceRecordSets",
+            "Action": ["route53:GetHostedZone", "route53:ListResourceRecordSets"],
             "Resource": zone_arn,
         },
         {

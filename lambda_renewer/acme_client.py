@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import requests
-from acme import client, messages
+from acme import client, errors, messages
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.errors import DeserializationError
 from josepy.interfaces import JSONDeSerializable
-from josepy.jwa import ES256
-from josepy.jwk import JWKEC
+from josepy.json_util import field as json_field
+from josepy.jwa import ES256, ES384, RS256, JWASignature
+from josepy.jwk import JWKEC, JWKRSA
+from requests.utils import parse_header_links
 
-from .clock import Deadline, back_off, retry_after_seconds
+from .clock import retry_after_seconds
+from .directory import REQUEST_SECONDS, USER_AGENT, Directory
 from .errors import AcmeError, OrderFailed, Problem, describe_problem
+from .keys import topmost_issuer
+from .waiting import Deadline, back_off
 
-_USER_AGENT = "synology-https"
+AccountKey = JWKEC | JWKRSA
+_Resource = TypeVar("_Resource", messages.Order, messages.Authorization)
+
 _BAD_NONCE_TRIES = 20
-_REQUEST_SECONDS = 30
+_CONFLICT = 409
+_P384_BITS = 384
+_LIVE_AUTHORIZATION = {"pending", "valid"}
 # The first poll straight after answering a challenge is always `pending`; slow validation takes seconds.
 _FIRST_POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 2.0
@@ -72,42 +84,51 @@ class Network(client.ClientNetwork):
         raise refused
 
 
-class AcmeClient:
-    """One account at one certificate authority: requests as RFC 8555 names them, one a method."""
+@dataclass(frozen=True)
+class ExternalAccount:
+    """Credentials of External Account Binding (RFC 8555 section 7.3.4).
 
-    def __init__(self, directory_url: str, key: JWKEC, *, ca_root: str | None = None) -> None:
-        """Fetch the directory (section 7.1.1).
+    Attributes:
+        kid: key identifier that the authority gave.
+        hmac_key: its MAC key, base64url.
+    """
+
+    kid: str
+    hmac_key: str = field(repr=False)
+
+
+class AcmeClient:
+    """One key at one certificate authority: requests as RFC 8555 names them, one a method.
+
+    Each raises AcmeError where the authority cannot be reached or does not answer as the RFC says, and
+    Problem where it refuses.
+
+    Attributes:
+        kid: the account URL, once an account is used.
+    """
+
+    def __init__(self, directory: Directory, key: AccountKey, *, ca_root: str | None = None) -> None:
+        """Sign with `key`.
 
         Args:
-            directory_url: https URL of the directory.
-            key: the account key.
-            ca_root: path of a PEM file with the roots that verify the directory's HTTPS, or None.
-
-        Raises:
-            AcmeError: the authority cannot be reached, or the answer is no directory.
+            directory: the directory, as `fetch_directory` returns it.
+            key: the account key, or a certificate's own key for `revoke`.
+            ca_root: path of a PEM file with the roots that verify the authority's HTTPS, or None.
         """
         self._network = Network(
             key=key,
-            alg=ES256,
+            alg=_algorithm(key),
             verify_ssl=ca_root or True,  # type: ignore[arg-type]  # requests takes a path too
-            user_agent=_USER_AGENT,
-            timeout=_REQUEST_SECONDS,
+            user_agent=USER_AGENT,
+            timeout=REQUEST_SECONDS,  # type: ignore[arg-type]  # requests takes fractions too
         )
-        self.directory_url = directory_url
-        self.directory = messages.Directory.from_json(
-            self._reached(lambda: self._network.get(directory_url)).json()
-        )
+        self._key = key
+        self._directory = directory
+        self.kid: str | None = None
 
-    def profiles(self) -> dict[str, str]:
-        """Return the profiles that the directory offers, name -> description; empty where it has none."""
-        return dict(self.directory.meta.profiles or {})
-
-    def terms_of_service(self) -> str | None:
-        """Return the URL of the authority's terms of service, if it has any."""
-        url = self.directory.meta.terms_of_service
-        return str(url) if url else None
-
-    def new_account(self, *, contact: str | None, terms_agreed: bool) -> str:
+    def new_account(
+        self, *, contact: str | None, terms_agreed: bool, external: ExternalAccount | None = None
+    ) -> str:
         """Make the account, or find it by its key (section 7.3.1), and sign with it from now on.
 
         Returns:
@@ -116,37 +137,71 @@ class AcmeClient:
         fields: dict[str, Any] = {"terms_of_service_agreed": terms_agreed} if terms_agreed else {}
         if contact:
             fields["contact"] = (f"mailto:{contact}",)
-        kid = self._location(self._post("newAccount", messages.NewRegistration(**fields)))
+        if external is not None:
+            fields["external_account_binding"] = messages.ExternalAccountBinding.from_data(
+                account_public_key=self._key.public_key(),
+                kid=external.kid,
+                hmac_key=external.hmac_key,
+                directory=messages.Directory({"newAccount": self._url("newAccount")}),
+            )
+        kid = _location(self._post(self._url("newAccount"), messages.NewRegistration(**fields)))
         self.use_account(kid)
         return kid
 
     def use_account(self, kid: str) -> None:
         """Sign with the known account `kid` from now on; takes no request."""
+        self.kid = kid
         self._network.account = messages.RegistrationResource(uri=kid, body=messages.Registration())
 
-    def new_order(self, domains: tuple[str, ...], *, profile: str | None) -> messages.OrderResource:
-        """Ask for a certificate (section 7.4)."""
-        identifiers = [messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name) for name in domains]
-        fields = {"profile": profile} if profile else {}
-        response = self._post("newOrder", messages.NewOrder(identifiers=identifiers, **fields))
-        return messages.OrderResource(
-            body=messages.Order.from_json(response.json()), uri=self._location(response)
-        )
+    def new_order(
+        self, domains: tuple[str, ...], *, profile: str | None, replaces: str | None
+    ) -> messages.OrderResource:
+        """Ask for a certificate (section 7.4), in place of the one whose ARI identifier is `replaces`.
+
+        An authority that does not like `replaces` is asked once more without it: it counts a pending order
+        as a replacement (RFC 9773 section 5), and a run that died after newOrder would lock itself out.
+        """
+        fields: dict[str, Any] = {
+            "identifiers": [messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name) for name in domains]
+        }
+        if profile:
+            fields["profile"] = profile
+        try:
+            response = self._post(self._url("newOrder"), _new_order(fields, replaces))
+        except Problem as problem:
+            if not replaces or not _is_about_replaces(problem):
+                raise
+            response = self._post(self._url("newOrder"), _new_order(fields, None))
+        return messages.OrderResource(body=_read(messages.Order, response), uri=_location(response))
+
+    def order(self, url: str) -> messages.OrderResource:
+        """Fetch an order (section 7.1.3)."""
+        return messages.OrderResource(body=_read(messages.Order, self._post(url, None)), uri=url)
 
     def authorization(self, url: str) -> messages.Authorization:
-        """Fetch an authorization (section 7.5)."""
-        authorization: messages.Authorization = messages.Authorization.from_json(self._post(url, None).json())
-        return authorization
+        """Fetch an authorization (section 7.5).
+
+        Raises:
+            OrderFailed: it can no longer become valid (section 7.1.6).
+        """
+        response = self._post(url, None)
+        fields = _object(response)
+        if fields.get("status") not in _LIVE_AUTHORIZATION:
+            raise OrderFailed(
+                f"an authorization is {fields.get('status')}: {_explain(fields) or _name(fields)}. "
+                "The next run makes a new order."
+            )
+        return _read(messages.Authorization, response)
 
     def dns01_value(self, challenge: messages.ChallengeBody) -> str:
         """Return the TXT value: the digest of the key authorization (section 8.4)."""
-        return str(challenge.chall.validation(self._network.key))
+        return str(challenge.chall.validation(self._key))
 
     def answer(self, challenge: messages.ChallengeBody) -> None:
         """Tell the authority that the challenge is ready (section 7.5.1)."""
-        self._post(challenge.uri, challenge.chall.response(self._network.key))
+        self._post(challenge.uri, challenge.chall.response(self._key))
 
-    def finalize(self, order: messages.OrderResource, csr: Any) -> None:
+    def finalize(self, order: messages.OrderResource, csr: x509.CertificateSigningRequest) -> None:
         """Send the certificate signing request (section 7.4)."""
         self._post(order.body.finalize, messages.CertificateRequest(csr=csr))
 
@@ -163,50 +218,130 @@ class AcmeClient:
         while True:
             deadline.sleep(next(pauses), waiting_for=f"the order to become {wanted.name}")
             response = self._post(order.uri, None)
-            body: messages.Order = messages.Order.from_json(response.json())
+            body = _read(messages.Order, response)
             if body.status == messages.STATUS_INVALID:
-                raise OrderFailed(f"the order became invalid: {self._explain(body)}")
+                raise OrderFailed(f"the order became invalid: {self._why_invalid(body)}")
             if body.status in {wanted, messages.STATUS_VALID}:
                 return body
             asked = retry_after_seconds(response.headers.get("Retry-After"))
             if asked:
                 deadline.sleep(asked, waiting_for=f"the authority's Retry-After of {asked:.0f} s")
 
-    def certificate(self, url: str) -> str:
-        """Download the full chain as PEM (section 7.4.2)."""
-        return self._post(url, None).text
+    def certificate(self, url: str, *, preferred_chain: str | None = None) -> str:
+        """Download the full chain as PEM (section 7.4.2).
 
-    def _explain(self, order: messages.Order) -> str:
+        Args:
+            url: of the certificate.
+            preferred_chain: the chain whose topmost certificate has this issuer's common name is taken, where
+                the authority offers it, by default or as an alternate.
+        """
+        response = self._post(url, None)
+        if preferred_chain is None or topmost_issuer(response.text) == preferred_chain:
+            return response.text
+        for link in parse_header_links(response.headers.get("Link", "")):
+            if link.get("rel") == "alternate":
+                alternate = self._post(link["url"], None).text
+                if topmost_issuer(alternate) == preferred_chain:
+                    return alternate
+        return response.text
+
+    def revoke(self, leaf: x509.Certificate, reason: int) -> None:
+        """Revoke a certificate (section 7.6); one that is revoked already is no failure.
+
+        Signed by the account, or by the certificate's own key where this client has that and no account.
+        """
+        try:
+            self._post(self._url("revokeCert"), messages.Revocation(certificate=leaf, reason=reason))
+        except Problem as problem:
+            if problem.code != "alreadyRevoked":
+                raise
+
+    def _why_invalid(self, order: messages.Order) -> str:
         """Say which names failed and why: the order itself does not name them."""
-        reasons = []
-        for url in order.authorizations or ():
-            authorization = self._post(url, None).json()
-            for challenge in authorization.get("challenges", ()):
-                if challenge.get("error"):
-                    name = authorization.get("identifier", {}).get("value", "a name")
-                    wildcard = "*." if authorization.get("wildcard") else ""
-                    reasons.append(describe_problem(challenge["error"], name=f"{wildcard}{name}"))
-        if not reasons and order.error:
-            reasons.append(describe_problem(order.error.to_json()))
-        return "; ".join(reasons) or "the authority gave no reason"
+        reasons = [_explain(_object(self._post(url, None))) for url in order.authorizations or ()]
+        if not any(reasons) and order.error:
+            reasons = [describe_problem(order.error.to_json())]
+        return "; ".join(filter(None, reasons)) or "the authority gave no reason"
 
-    def _post(self, where: str, body: JSONDeSerializable | None) -> requests.Response:
-        url = where if where.startswith("https:") else str(self.directory[where])
-        return self._reached(
-            lambda: self._network.post(url, body, new_nonce_url=str(self.directory["newNonce"]))
-        )
-
-    def _location(self, response: requests.Response) -> str:
+    def _post(self, url: str, body: JSONDeSerializable | None) -> requests.Response:
         try:
-            return response.headers["Location"]
-        except KeyError:
-            raise AcmeError(f"{response.url} answered without the Location header (RFC 8555)") from None
-
-    def _reached(self, send: Callable[[], requests.Response]) -> requests.Response:
-        try:
-            return send()
+            return self._network.post(url, body, new_nonce_url=self._url("newNonce"))
         except requests.RequestException as error:
             raise AcmeError(
-                f"the certificate authority at {self.directory_url} cannot be reached: {error}. "
+                f"the certificate authority cannot be reached at {url}: {error}. "
                 "The schedule tries again by itself."
             ) from error
+        except errors.Error as error:
+            raise AcmeError(
+                f"{url} did not answer as RFC 8555 says: {type(error).__name__}: {error}"
+            ) from error
+
+    def _url(self, resource: str) -> str:
+        url = self._directory.get(resource)
+        if not isinstance(url, str):
+            raise AcmeError(f"the directory has no {resource} (RFC 8555 section 7.1.1)")
+        return url
+
+
+class _ReplacingOrder(messages.NewOrder):
+    """A new order with the field of RFC 9773 section 5, which the library does not have."""
+
+    replaces: str = json_field("replaces", omitempty=True)
+
+
+def _new_order(fields: Mapping[str, Any], replaces: str | None) -> messages.NewOrder:
+    return _ReplacingOrder(replaces=replaces, **fields) if replaces else messages.NewOrder(**fields)
+
+
+def _is_about_replaces(problem: Problem) -> bool:
+    """Tell whether `replaces` may be the reason: replaced already, another account's, not known."""
+    return (
+        problem.status == _CONFLICT
+        or problem.code in {"alreadyReplaced", "malformed", "unauthorized"}
+        or "replac" in problem.detail.lower()
+    )
+
+
+def _algorithm(key: AccountKey) -> JWASignature:
+    if isinstance(key, JWKRSA):
+        return RS256
+    return ES384 if key.key.key_size == _P384_BITS else ES256
+
+
+def _location(response: requests.Response) -> str:
+    try:
+        return response.headers["Location"]
+    except KeyError:
+        raise AcmeError(f"{response.url} answered without the Location header (RFC 8555)") from None
+
+
+def _object(response: requests.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise AcmeError(f"{response.url} answered no JSON object (RFC 8555)")
+    return document
+
+
+def _read(kind: type[_Resource], response: requests.Response) -> _Resource:
+    try:
+        resource: _Resource = kind.from_json(_object(response))
+    except DeserializationError as error:
+        raise AcmeError(
+            f"{response.url} did not answer with the {kind.__name__.lower()} of RFC 8555: {error}"
+        ) from error
+    return resource
+
+
+def _name(authorization: Mapping[str, Any]) -> str:
+    identifier = authorization.get("identifier")
+    name = identifier.get("value") if isinstance(identifier, Mapping) else "a name"
+    return f"{'*.' if authorization.get('wildcard') else ''}{name}"
+
+
+def _explain(authorization: Mapping[str, Any]) -> str:
+    """Return what an authorization's challenges failed with, and for which name; empty if they did not."""
+    problems = [one["error"] for one in authorization.get("challenges") or () if one.get("error")]
+    return "; ".join(describe_problem(problem, name=_name(authorization)) for problem in problems)

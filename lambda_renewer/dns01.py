@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from .clock import Deadline, back_off
 from .errors import ZoneError
+from .waiting import Deadline, back_off
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -22,17 +22,28 @@ if TYPE_CHECKING:
         ResourceRecordSetTypeDef,
     )
 
+# Record name -> TXT values, quoted as Route 53 keeps them.
+Values = Mapping[str, tuple[str, ...]]
+
 _TTL_SECONDS = 60
 _SWAP_TRIES = 10
 # INSYNC takes about half a minute at AWS, and Route 53 allows five requests a second an account.
 _FIRST_POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 5.0
 _SWAP_PAUSE_SECONDS = (0.1, 2.0)
+# Of the time that a run keeps for its end: clean-up comes after the deadline of the waits, too.
+_REMOVE_SECONDS = 30.0
 
 
-def challenge_name(domain: str) -> str:
-    """Return the name of the TXT record for `domain`; apex and wildcard share it (RFC 8555 section 8.4)."""
-    return f"_acme-challenge.{domain.removeprefix('*.')}"
+def challenge_name(domain: str, delegations: Mapping[str, str]) -> str:
+    """Return the name of the TXT record for `domain`; apex and wildcard share it (RFC 8555 section 8.4).
+
+    Args:
+        domain: the identifier, with or without `*.`.
+        delegations: domain -> name to which its `_acme-challenge` is delegated by CNAME.
+    """
+    base = domain.removeprefix("*.")
+    return delegations.get(base, f"_acme-challenge.{base}")
 
 
 def zone_of(name: str, zones: Mapping[str, str]) -> str:
@@ -51,6 +62,11 @@ def zone_of(name: str, zones: Mapping[str, str]) -> str:
     )
 
 
+def quoted(value: str) -> str:
+    """Return a TXT value as Route 53 keeps it; a digest in base64url needs no escapes."""
+    return f'"{value}"'
+
+
 class ChallengeRecords:
     """The TXT values of one issuance: present them, wait for them, take them away."""
 
@@ -59,37 +75,44 @@ class ChallengeRecords:
         self._client = route53
         self._zones = zones
         self._deadline = deadline
-        self._ours: dict[str, set[str]] = {}  # quoted, as Route 53 keeps them
 
-    def present(self, values: Mapping[str, set[str]]) -> None:
-        """Add `values` (record name -> TXT values) and wait until Route 53's servers all answer them.
+    def present(self, values: Values, *, leftovers: Values) -> None:
+        """Add `values`, take away the `leftovers` of a run that died, wait until all of Route 53 answers so.
 
         Raises:
-            ZoneError: a name is in no zone, or its set kept changing under us.
+            ZoneError: a name is in no zone, or its set cannot be changed.
             DeadlineExceeded: Route 53 took too long.
         """
-        zones = {name: zone_of(name, self._zones) for name in values}
-        self._ours = {name: {f'"{value}"' for value in added} for name, added in values.items()}
-        changes = self._change(zones, lambda name, found: found | self._ours[name])
-        for change in changes:
+
+        def wanted(name: str, found: set[str]) -> set[str]:
+            return (found - set(leftovers.get(name, ()))) | set(values.get(name, ()))
+
+        for change in self._change({*values, *leftovers}, wanted, self._deadline):
             self._await_insync(change)
 
-    def remove(self) -> None:
-        """Take our values away; what others put there stays."""
-        zones = {name: zone_of(name, self._zones) for name in self._ours}
-        self._change(zones, lambda name, found: found - self._ours[name])
-        self._ours = {}
+    def remove(self, values: Values) -> None:
+        """Take `values` away, also after the deadline; what others put there stays."""
+        self._change(set(values), lambda name, found: found - set(values[name]), Deadline(_REMOVE_SECONDS))
 
-    def _change(self, zones: Mapping[str, str], wanted: Callable[[str, set[str]], set[str]]) -> list[str]:
-        names_by_zone: dict[str, list[str]] = defaultdict(list)
-        for name, zone in zones.items():
-            names_by_zone[zone].append(name)
-        changes = [self._swap(zone, names, wanted) for zone, names in sorted(names_by_zone.items())]
+    def _change(
+        self, names: set[str], wanted: Callable[[str, set[str]], set[str]], deadline: Deadline
+    ) -> list[str]:
+        by_zone: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(names):
+            by_zone[zone_of(name, self._zones)].append(name)
+        changes = [self._swap(zone, by_zone[zone], wanted, deadline) for zone in sorted(by_zone)]
         return [change for change in changes if change]
 
-    def _swap(self, zone: str, names: list[str], wanted: Callable[[str, set[str]], set[str]]) -> str | None:
+    def _swap(
+        self,
+        zone: str,
+        names: list[str],
+        wanted: Callable[[str, set[str]], set[str]],
+        deadline: Deadline,
+    ) -> str | None:
         """Change the sets of `names` in one batch; return the change id, or None if nothing was to change."""
         pauses = back_off(*_SWAP_PAUSE_SECONDS)
+        refusal = ""
         for _ in range(_SWAP_TRIES):
             batch: list[ChangeTypeDef] = []
             for name in names:
@@ -109,11 +132,15 @@ class ChallengeRecords:
                 answer = self._client.change_resource_record_sets(
                     HostedZoneId=zone, ChangeBatch={"Comment": "dns-01", "Changes": batch}
                 )
-            except self._client.exceptions.InvalidChangeBatch:
-                self._deadline.sleep(next(pauses), waiting_for="a record set that others change")
+            except self._client.exceptions.InvalidChangeBatch as error:
+                refusal = str(error)
+                deadline.sleep(next(pauses), waiting_for="a record set that others change")
                 continue
             return answer["ChangeInfo"]["Id"]
-        raise ZoneError(f"the TXT record sets {', '.join(names)} kept changing while they were written")
+        raise ZoneError(
+            f"Route 53 refused {_SWAP_TRIES} times to change the TXT records {', '.join(names)}: {refusal}. "
+            "If a CNAME stands there, the challenge is delegated: name its target in `delegations`"
+        )
 
     def _read(self, zone: str, name: str) -> ResourceRecordSetOutputTypeDef | None:
         sets = self._client.list_resource_record_sets(

@@ -14,6 +14,8 @@ from .errors import StoreError
 SCHEMA = 1
 EMPTY = json.dumps({"schema": SCHEMA, "state": "empty"}, sort_keys=True)
 
+_EMPTY, _REVOKED = "empty", "revoked"
+
 _MOMENTS = ("not_before", "not_after", "issued_at")
 
 
@@ -35,6 +37,7 @@ class Certificate:
         not_after: end of validity.
         issued_at: when the renewer received it.
         acme_directory: URL of the directory that issued it.
+        acme_account: URL of the account that ordered it (`kid`).
         profile: the ACME profile that was asked for.
         ari_id: certificate identifier of RFC 9773 section 4.1.
         revoked_serials: serials of earlier certificates that must not be installed again.
@@ -53,6 +56,7 @@ class Certificate:
     not_after: datetime
     issued_at: datetime
     acme_directory: str
+    acme_account: str
     profile: str
     ari_id: str
     revoked_serials: tuple[str, ...] = ()
@@ -60,6 +64,22 @@ class Certificate:
     def __repr__(self) -> str:
         """Show what identifies the certificate, and never its key."""
         return f"Certificate({self.name!r}, serial={self.serial!r}, not_after={to_rfc3339(self.not_after)!r})"
+
+
+@dataclass(frozen=True)
+class NoCertificate:
+    """Nothing to serve: nothing was issued yet, or the certificate was withdrawn.
+
+    Attributes:
+        revoked_serials: serials of the certificates that were withdrawn; empty in the state `empty`.
+    """
+
+    revoked_serials: tuple[str, ...] = ()
+
+
+def write_revoked(serials: tuple[str, ...]) -> str:
+    """Return the document of the state `revoked`: withdrawn, a new certificate is coming."""
+    return json.dumps({"schema": SCHEMA, "state": _REVOKED, "revoked_serials": serials}, sort_keys=True)
 
 
 def write_document(certificate: Certificate) -> str:
@@ -70,11 +90,11 @@ def write_document(certificate: Certificate) -> str:
     return json.dumps({"schema": SCHEMA, **fields}, sort_keys=True)
 
 
-def read_document(text: str) -> Certificate | None:
+def read_document(text: str) -> Certificate | NoCertificate:
     """Read a certificate document.
 
     Returns:
-        The certificate, or None for the state `empty`: nothing was issued yet.
+        The certificate, or NoCertificate for the states `empty` and `revoked`.
 
     Raises:
         StoreError: it is no document of a schema known here, or a field is missing.
@@ -85,9 +105,9 @@ def read_document(text: str) -> Certificate | None:
             f"the certificate document has schema {fields.get('schema')!r}, and this renewer knows {SCHEMA}: "
             "run `pulumi up` from a checkout that is as new as the one that wrote it"
         )
-    if fields.get("state") == "empty":
-        return None
     try:
+        if fields.get("state") in {_EMPTY, _REVOKED}:
+            return NoCertificate(tuple(fields.get("revoked_serials", ())))
         values = {name: fields[name] for name in Certificate.__dataclass_fields__}
         values |= {moment: from_rfc3339(fields[moment]) for moment in _MOMENTS}
         values |= {name: tuple(fields[name]) for name in ("domains", "revoked_serials")}

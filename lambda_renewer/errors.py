@@ -6,7 +6,7 @@ RenewerError
 │   └── StoreConflict   another run wrote first; read again
 ├── AwsError            AWS refused a call
 │   └── AccessDenied    … because a policy does not allow the action named
-├── ZoneError           no hosted zone of the request holds a name, or its record set kept changing
+├── ZoneError           no hosted zone of the request holds a name, or its record set cannot be changed
 ├── AcmeError           the certificate authority refused, or answered what RFC 8555 does not allow
 │   ├── Problem         … with a problem document (RFC 8555 section 6.7)
 │   └── OrderFailed     … the order became invalid
@@ -15,12 +15,17 @@ RenewerError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-_ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+from .clock import now, to_rfc3339
+
+_LONGEST_RETRY_AFTER = 366 * 86_400.0  # more is a mistake, and must not overflow a date
+ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
 # What a user can do about a problem type of RFC 8555 section 6.7.
 _PROBLEM_ADVICE = {
@@ -80,13 +85,17 @@ class Problem(AcmeError):
     def __init__(
         self, document: Mapping[str, Any], *, status: int, url: str, retry_after: float | None = None
     ) -> None:
-        """Keep the problem `document`, the HTTP `status`, the `url` asked, and Retry-After in seconds."""
+        """Keep the problem `document`, the HTTP `status`, the `url` asked, and Retry-After in seconds.
+
+        `retry_at` is the moment before which the authority does not want to be asked again, or None.
+        """
         self.type = str(document.get("type", "about:blank"))
         self.detail = str(document.get("detail", "no detail given"))
         self.status = status
         self.url = url
-        self.retry_after = retry_after
-        super().__init__(describe_problem(document) + f" (HTTP {status} from {url})")
+        self.retry_at = _retry_time(self.detail, retry_after)
+        when = f" Not to be retried before {to_rfc3339(self.retry_at)}." if self.retry_at else ""
+        super().__init__(f"{describe_problem(document)}{when} (HTTP {status} from {url})")
 
     @property
     def code(self) -> str:
@@ -102,6 +111,14 @@ class DeadlineExceeded(RenewerError):
     """A wait would have taken more than the time that the Lambda has left."""
 
 
+def _retry_time(detail: str, retry_after: float | None) -> datetime | None:
+    """Return the moment from Retry-After, else from the words that Let's Encrypt puts into the detail."""
+    if retry_after is not None:
+        return now() + timedelta(seconds=min(retry_after, _LONGEST_RETRY_AFTER))
+    words = re.search(r"retry after (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", detail)
+    return datetime.fromisoformat(words[1]).replace(tzinfo=UTC) if words else None
+
+
 def problem_code(problem_type: str) -> str:
     """Return the last part of a problem type URN: `urn:ietf:params:acme:error:caa` gives `caa`."""
     return problem_type.rsplit(":", 1)[-1]
@@ -114,8 +131,10 @@ def describe_problem(document: Mapping[str, Any], *, name: str | None = None) ->
         name = str(identifier.get("value"))
     parts = [f"{name}: " if name else "", str(document.get("type", "about:blank"))]
     parts.append(f": {document.get('detail', 'no detail given')}")
-    for sub in document.get("subproblems") or ():
-        parts.append(f"; {describe_problem(sub)}")
+    subproblems = document.get("subproblems")
+    for sub in subproblems if isinstance(subproblems, list) else ():
+        if isinstance(sub, Mapping):
+            parts.append(f"; {describe_problem(sub)}")
     advice = _PROBLEM_ADVICE.get(problem_code(str(document.get("type", ""))))
     return "".join(parts) + (f" {advice}" if advice else "")
 
@@ -132,7 +151,7 @@ def from_client_error(error: ClientError) -> AwsError:
     code = error.response.get("Error", {}).get("Code", "unknown")
     message = error.response.get("Error", {}).get("Message", "")
     text = f"AWS refused {error.operation_name}: {code}: {message}"
-    if code in _ACCESS_DENIED:
+    if code in ACCESS_DENIED:
         return AccessDenied(
             f"{text} The renewer's role lacks this permission: run `pulumi up` to restore it."
         )

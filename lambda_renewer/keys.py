@@ -28,6 +28,33 @@ def make_key(key_type: str) -> PrivateKey:
     return ec.generate_private_key(_CURVES[key_type]())
 
 
+def write_key(key: PrivateKey) -> str:
+    """Return the key as PEM, PKCS #8, not encrypted."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def read_key(pem: str) -> PrivateKey:
+    """Read a key that `write_key` wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise ValueError("neither an RSA nor an elliptic curve key")  # noqa: TRY004 - one failure for the reader
+    return key
+
+
+def topmost_issuer(full_chain: str) -> str:
+    """Return the common name of the issuer of the last certificate in a PEM chain; empty if there is none."""
+    try:
+        return _common_name(x509.load_pem_x509_certificates(full_chain.encode())[-1].issuer)
+    except ValueError:
+        return ""
+
+
 def make_csr(key: PrivateKey, domains: tuple[str, ...]) -> x509.CertificateSigningRequest:
     """Return the signing request for `domains`.
 
@@ -43,7 +70,13 @@ def make_csr(key: PrivateKey, domains: tuple[str, ...]) -> x509.CertificateSigni
 
 
 def certificate_document(
-    request: CertificateRequest, key: PrivateKey, full_chain: str, issued_at: datetime
+    request: CertificateRequest,
+    key: PrivateKey,
+    full_chain: str,
+    *,
+    account: str,
+    issued_at: datetime,
+    revoked_serials: tuple[str, ...],
 ) -> Certificate:
     """Check the authority's full chain against what was asked, and describe it.
 
@@ -71,9 +104,7 @@ def certificate_document(
         key_type=request.key_type,
         leaf=_pem(leaf),
         chain="".join(_pem(certificate) for certificate in chain),
-        private_key=key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode(),
+        private_key=write_key(key),
         serial=f"{leaf.serial_number:x}",
         fingerprint_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
         issuer=_common_name(leaf.issuer),
@@ -81,8 +112,10 @@ def certificate_document(
         not_after=leaf.not_valid_after_utc,
         issued_at=issued_at,
         acme_directory=request.directory,
+        acme_account=account,
         profile=request.profile,
         ari_id=_ari_id(authority, leaf.serial_number),
+        revoked_serials=revoked_serials,
     )
 
 

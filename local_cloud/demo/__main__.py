@@ -68,7 +68,13 @@ def _up(world: World, report: Report) -> dict[str, Any]:
             "ca_root": world.acme.ca_root.read_text(),
             "schedule": "rate(1 minute)",
         }
-        outputs = deploy(world.aws, config, local_bundle=world.bundle, progress=report.note)
+        outputs = deploy(
+            world.aws,
+            config,
+            local_bundle=world.bundle,
+            resolver=f"{LOOPBACK}:{world.dns.port}",
+            progress=report.note,
+        )
     first = json.loads(outputs["first_renewal"])
     report.prove(
         "up ended with a certificate issued, the Lambda under its own role, policies and conditions enforced",

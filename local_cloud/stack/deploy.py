@@ -26,6 +26,7 @@ def deploy(
     config: Mapping[str, Any],
     *,
     local_bundle: Path,
+    resolver: str,
     stack: str = "dev",
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -35,13 +36,18 @@ def deploy(
         aws: the local AWS, with the hosted zone of the domain in it.
         config: settings over those of the stack's file, by key; None takes a key away.
         local_bundle: the Lambda zip built for this machine.
+        resolver: address:port of the DNS server that the renewer asks.
         stack: the stack's name; `Pulumi.<stack>.yaml` is read.
         progress: is told of each resource as it is created.
 
     Raises:
         DeployError: a setting is wrong, AWS refused, or the first run of the renewer failed.
     """
-    task = _task(aws.endpoint, config, stack) | {"local_bundle": str(local_bundle), "preview": False}
+    task = _task(aws.endpoint, config, stack) | {
+        "local_bundle": str(local_bundle),
+        "lambda_environment": {"DNS_RESOLVER": resolver},
+        "preview": False,
+    }
     return _run(task, progress)
 
 
@@ -52,7 +58,10 @@ def preview(config: Mapping[str, Any], *, aws: LocalAws | None = None, stack: st
         DeployError: a setting is wrong.
     """
     endpoint = aws.endpoint if aws else "http://127.0.0.1:9"  # the discard port: nothing answers
-    return _run(_task(endpoint, config, stack) | {"local_bundle": "", "preview": True}, lambda _: None)
+    return _run(
+        _task(endpoint, config, stack) | {"local_bundle": "", "lambda_environment": {}, "preview": True},
+        lambda _: None,
+    )
 
 
 def _task(endpoint: str, config: Mapping[str, Any], stack: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
             config=Config(read_timeout=_LAMBDA_SECONDS, retries={"total_max_attempts": 1}, proxies={}),
         )
 
-    provider = Provider(client, task["region"], Path(task["local_bundle"]))
+    provider = Provider(client, task["region"], Path(task["local_bundle"]), task["lambda_environment"])
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi.runtime.set_all_config(stack_config(PROJECT, task["stack"], task["config"]))

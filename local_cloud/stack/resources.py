@@ -31,13 +31,21 @@ class Provider:
         region: the region of all of them.
         local_bundle: the Lambda zip to run in place of the program's, which has wheels for Lambda's platform:
             the local AWS runs Lambdas with this machine's Python.
+        lambda_environment: variables that Lambdas get beside the program's, as AWS's runtime adds its own.
     """
 
-    def __init__(self, client: Callable[[str], Any], region: str, local_bundle: Path) -> None:
+    def __init__(
+        self,
+        client: Callable[[str], Any],
+        region: str,
+        local_bundle: Path,
+        lambda_environment: Mapping[str, str],
+    ) -> None:
         """Use `client` for every call."""
         self._client = cache(client)
         self._region = region
         self._local_bundle = local_bundle
+        self._lambda_environment = lambda_environment
 
     def create(self, resource_type: str, name: str, inputs: Inputs) -> Created:
         """Create a resource of `resource_type` whose logical name is `name`.
@@ -130,7 +138,7 @@ class Provider:
             Code={"ZipFile": _deflated(self._local_bundle)},
             Timeout=int(inputs["timeout"]),
             MemorySize=int(inputs["memorySize"]),
-            Environment={"Variables": inputs["environment"]["variables"]},
+            Environment={"Variables": {**inputs["environment"]["variables"], **self._lambda_environment}},
             LoggingConfig={"LogFormat": logging["logFormat"], "LogGroup": logging["logGroup"]},
         )
         return full_name, {**inputs, "name": full_name, "arn": function["FunctionArn"]}

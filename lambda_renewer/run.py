@@ -1,0 +1,123 @@
+"""What one run works with: its request, its clients, its clock, and the secret that it renews."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aws_lambda_powertools import Logger
+
+from . import clock
+from .aws import Aws
+from .document import EMPTY, Certificate, NoCertificate, read_document
+from .errors import StoreConflict, StoreError
+from .pending import Pending, read_pending
+from .request import CertificateRequest
+from .store import Contents, SecretStore
+from .waiting import Deadline
+
+ACCOUNT_SECRET = "ACCOUNT_SECRET"  # noqa: S105 - the name of the variable that holds the secret's ARN
+
+# Taking the TXT values away and writing the outcome must still fit after the last wait.
+_CLEAN_UP_SECONDS, _CLEAN_UP_SHARE = 60.0, 0.25
+# How long IAM may take to know a policy that was attached a moment ago.
+_IAM_SECONDS = 60.0
+
+log = Logger(service="lambda_renewer", level="INFO")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the Lambda.
+
+    Attributes:
+        request: what is wanted.
+        aws: AWS's clients.
+        started: when the run began.
+        deadline: after which no wait begins.
+        lease_until: when the Lambda will have ended for certain.
+        store: the certificate's secret.
+    """
+
+    request: CertificateRequest
+    aws: Aws
+    started: datetime
+    deadline: Deadline
+    lease_until: datetime
+    store: SecretStore
+
+    @property
+    def next_run(self) -> datetime:
+        """The latest moment at which the next scheduled run starts."""
+        return self.started + self.request.interval + self.request.window
+
+    def account_store(self) -> SecretStore:
+        """Return the secret of the ACME accounts."""
+        return SecretStore(self.aws.client("secretsmanager"), os.environ[ACCOUNT_SECRET])
+
+
+def start_run(request: CertificateRequest, remaining_seconds: float) -> Run:
+    """Begin a run that Lambda ends after `remaining_seconds`."""
+    aws = Aws(patience=_IAM_SECONDS)
+    clean_up = min(_CLEAN_UP_SECONDS, remaining_seconds * _CLEAN_UP_SHARE)
+    now = clock.now()
+    return Run(
+        request=request,
+        aws=aws,
+        started=now,
+        deadline=Deadline(remaining_seconds - clean_up),
+        lease_until=now + timedelta(seconds=remaining_seconds),
+        store=SecretStore(aws.client("secretsmanager"), request.secret),
+    )
+
+
+def read_secret(store: SecretStore) -> Contents:
+    """Return what the secret holds; one without any version gets the state `empty`.
+
+    The first version of a secret always becomes AWSCURRENT (PutSecretValue, API reference), so it is written
+    before anything else.
+    """
+    contents = store.read()
+    if contents.newest is not None:
+        return contents
+    try:
+        empty = store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=None)
+    except StoreConflict:
+        return store.read()
+    return Contents(current=empty, pending=None)
+
+
+def stored_certificate(contents: Contents) -> Certificate | NoCertificate:
+    """Return the current certificate.
+
+    Raises:
+        StoreError: the document cannot be read.
+    """
+    return read_document(contents.current.text if contents.current else EMPTY)
+
+
+def stored_pending(contents: Contents) -> Pending | None:
+    """Return the issuance in flight, or None; one that cannot be read is logged and counts as none."""
+    if contents.pending is None:
+        return None
+    try:
+        return read_pending(contents.pending.text)
+    except StoreError as error:
+        log.warning("AWSPENDING is ignored", error=str(error))
+        return None
+
+
+@contextmanager
+def file_of(pem: str | None) -> Iterator[str | None]:
+    """Yield the path of a file with `pem` in it while the context lasts, or None for None."""
+    if pem is None:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(pem)
+        file.flush()
+        yield file.name
