@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from josepy.errors import DeserializationError
 from josepy.jwk import JWKEC
 
 from .acme_client import AcmeClient, make_account_key
@@ -64,11 +65,15 @@ def _remember(
 
 
 def _use(account: dict[str, Any], directory: str, ca_root: str | None) -> AcmeClient:
-    key = JWKEC.from_json(account["key"])
+    try:
+        key, kid = JWKEC.from_json(account["key"]), account["kid"]
+    except (KeyError, TypeError, AttributeError, ValueError, DeserializationError):
+        # Without the cause, whose text could hold a part of the key.
+        raise StoreError(f"the account document's entry for {directory} cannot be read") from None
     if not isinstance(key, JWKEC):
         raise StoreError(f"the account key for {directory} is not an elliptic curve key")
     client = AcmeClient(directory, key, ca_root=ca_root)
-    client.use_account(account["kid"])
+    client.use_account(kid)
     return client
 
 

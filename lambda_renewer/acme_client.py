@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
-from acme import client, messages
+from acme import client, errors, messages
 from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.errors import DeserializationError
 from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
 from .clock import Deadline, back_off, retry_after_seconds
 from .errors import AcmeError, OrderFailed, Problem, describe_problem
+
+_Resource = TypeVar("_Resource", messages.Directory, messages.Order, messages.Authorization)
 
 _USER_AGENT = "synology-https"
 _BAD_NONCE_TRIES = 20
@@ -94,9 +97,7 @@ class AcmeClient:
             timeout=_REQUEST_SECONDS,
         )
         self.directory_url = directory_url
-        self.directory = messages.Directory.from_json(
-            self._reached(lambda: self._network.get(directory_url)).json()
-        )
+        self.directory = _read(messages.Directory, self._reached(lambda: self._network.get(directory_url)))
 
     def profiles(self) -> dict[str, str]:
         """Return the profiles that the directory offers, name -> description; empty where it has none."""
@@ -129,14 +130,11 @@ class AcmeClient:
         identifiers = [messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name) for name in domains]
         fields = {"profile": profile} if profile else {}
         response = self._post("newOrder", messages.NewOrder(identifiers=identifiers, **fields))
-        return messages.OrderResource(
-            body=messages.Order.from_json(response.json()), uri=self._location(response)
-        )
+        return messages.OrderResource(body=_read(messages.Order, response), uri=self._location(response))
 
     def authorization(self, url: str) -> messages.Authorization:
         """Fetch an authorization (section 7.5)."""
-        authorization: messages.Authorization = messages.Authorization.from_json(self._post(url, None).json())
-        return authorization
+        return _read(messages.Authorization, self._post(url, None))
 
     def dns01_value(self, challenge: messages.ChallengeBody) -> str:
         """Return the TXT value: the digest of the key authorization (section 8.4)."""
@@ -163,7 +161,7 @@ class AcmeClient:
         while True:
             deadline.sleep(next(pauses), waiting_for=f"the order to become {wanted.name}")
             response = self._post(order.uri, None)
-            body: messages.Order = messages.Order.from_json(response.json())
+            body = _read(messages.Order, response)
             if body.status == messages.STATUS_INVALID:
                 raise OrderFailed(f"the order became invalid: {self._explain(body)}")
             if body.status in {wanted, messages.STATUS_VALID}:
@@ -191,10 +189,12 @@ class AcmeClient:
         return "; ".join(reasons) or "the authority gave no reason"
 
     def _post(self, where: str, body: JSONDeSerializable | None) -> requests.Response:
-        url = where if where.startswith("https:") else str(self.directory[where])
-        return self._reached(
-            lambda: self._network.post(url, body, new_nonce_url=str(self.directory["newNonce"]))
-        )
+        try:
+            url = where if where.startswith("https:") else str(self.directory[where])
+            new_nonce_url = str(self.directory["newNonce"])
+        except KeyError as error:
+            raise AcmeError(f"the directory {self.directory_url} lacks {error} (RFC 8555)") from None
+        return self._reached(lambda: self._network.post(url, body, new_nonce_url=new_nonce_url))
 
     def _location(self, response: requests.Response) -> str:
         try:
@@ -210,3 +210,20 @@ class AcmeClient:
                 f"the certificate authority at {self.directory_url} cannot be reached: {error}. "
                 "The schedule tries again by itself."
             ) from error
+        except errors.Error as error:
+            raise AcmeError(
+                f"{self.directory_url} did not answer as RFC 8555 says: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _read(kind: type[_Resource], response: requests.Response) -> _Resource:
+    try:
+        document = response.json()
+        if not isinstance(document, dict):
+            raise ValueError("no JSON object")  # noqa: TRY004 - one kind of failure for the reader
+        resource: _Resource = kind.from_json(document)
+    except (ValueError, DeserializationError) as error:
+        raise AcmeError(
+            f"{response.url} did not answer with the {kind.__name__.lower()} of RFC 8555: {error}"
+        ) from error
+    return resource

@@ -73,11 +73,11 @@ def retry_after_seconds(header: str | None, *, current: Callable[[], datetime] =
     """
     if header is None:
         return None
-    if header.strip().isdigit():
+    if header.strip().isascii() and header.strip().isdecimal():
         return float(header)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a year or an offset beyond what datetime holds
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -28,6 +28,8 @@ _SWAP_TRIES = 10
 _FIRST_POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 5.0
 _SWAP_PAUSE_SECONDS = (0.1, 2.0)
+# Of the time that the handler keeps for the end: clean-up comes after the deadline of the waits, too.
+_REMOVE_SECONDS = 30.0
 
 
 def challenge_name(domain: str) -> str:
@@ -70,24 +72,32 @@ class ChallengeRecords:
         """
         zones = {name: zone_of(name, self._zones) for name in values}
         self._ours = {name: {f'"{value}"' for value in added} for name, added in values.items()}
-        changes = self._change(zones, lambda name, found: found | self._ours[name])
+        changes = self._change(zones, lambda name, found: found | self._ours[name], self._deadline)
         for change in changes:
             self._await_insync(change)
 
     def remove(self) -> None:
-        """Take our values away; what others put there stays."""
+        """Take our values away, also after the deadline; what others put there stays."""
         zones = {name: zone_of(name, self._zones) for name in self._ours}
-        self._change(zones, lambda name, found: found - self._ours[name])
+        self._change(zones, lambda name, found: found - self._ours[name], Deadline(_REMOVE_SECONDS))
         self._ours = {}
 
-    def _change(self, zones: Mapping[str, str], wanted: Callable[[str, set[str]], set[str]]) -> list[str]:
+    def _change(
+        self, zones: Mapping[str, str], wanted: Callable[[str, set[str]], set[str]], deadline: Deadline
+    ) -> list[str]:
         names_by_zone: dict[str, list[str]] = defaultdict(list)
         for name, zone in zones.items():
             names_by_zone[zone].append(name)
-        changes = [self._swap(zone, names, wanted) for zone, names in sorted(names_by_zone.items())]
+        changes = [self._swap(zone, names, wanted, deadline) for zone, names in sorted(names_by_zone.items())]
         return [change for change in changes if change]
 
-    def _swap(self, zone: str, names: list[str], wanted: Callable[[str, set[str]], set[str]]) -> str | None:
+    def _swap(
+        self,
+        zone: str,
+        names: list[str],
+        wanted: Callable[[str, set[str]], set[str]],
+        deadline: Deadline,
+    ) -> str | None:
         """Change the sets of `names` in one batch; return the change id, or None if nothing was to change."""
         pauses = back_off(*_SWAP_PAUSE_SECONDS)
         for _ in range(_SWAP_TRIES):
@@ -110,7 +120,7 @@ class ChallengeRecords:
                     HostedZoneId=zone, ChangeBatch={"Comment": "dns-01", "Changes": batch}
                 )
             except self._client.exceptions.InvalidChangeBatch:
-                self._deadline.sleep(next(pauses), waiting_for="a record set that others change")
+                deadline.sleep(next(pauses), waiting_for="a record set that others change")
                 continue
             return answer["ChangeInfo"]["Id"]
         raise ZoneError(f"the TXT record sets {', '.join(names)} kept changing while they were written")

@@ -86,7 +86,8 @@ class Problem(AcmeError):
         self.status = status
         self.url = url
         self.retry_after = retry_after
-        super().__init__(describe_problem(document) + f" (HTTP {status} from {url})")
+        wait = f", Retry-After {retry_after:.0f} s" if retry_after else ""
+        super().__init__(describe_problem(document) + f" (HTTP {status} from {url}{wait})")
 
     @property
     def code(self) -> str:
@@ -114,8 +115,10 @@ def describe_problem(document: Mapping[str, Any], *, name: str | None = None) ->
         name = str(identifier.get("value"))
     parts = [f"{name}: " if name else "", str(document.get("type", "about:blank"))]
     parts.append(f": {document.get('detail', 'no detail given')}")
-    for sub in document.get("subproblems") or ():
-        parts.append(f"; {describe_problem(sub)}")
+    subproblems = document.get("subproblems")
+    for sub in subproblems if isinstance(subproblems, list) else ():
+        if isinstance(sub, Mapping):
+            parts.append(f"; {describe_problem(sub)}")
     advice = _PROBLEM_ADVICE.get(problem_code(str(document.get("type", ""))))
     return "".join(parts) + (f" {advice}" if advice else "")
 

@@ -47,14 +47,15 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     Raises:
         RenewerError: why the certificate was not renewed; the current one stays.
     """
+    name = event.get("name") if isinstance(event, Mapping) else None
     try:
         outcome = _renew(parse_request(event), context)
     except ClientError as error:
         refused = from_client_error(error)
-        _log.error("renewal failed", certificate=event.get("name"), error=str(refused))
+        _log.error("renewal failed", certificate=name, error=str(refused))
         raise refused from error
     except RenewerError as error:
-        _log.error("renewal failed", certificate=event.get("name"), error=str(error))
+        _log.error("renewal failed", certificate=name, error=str(error))
         raise
     _log.info("renewal done", outcome=outcome)
     return outcome

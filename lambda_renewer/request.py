@@ -17,6 +17,7 @@ ACTIONS = ("renew",)
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII)
 _MAX_NAME = 253
 _MAX_DOMAINS = 100  # Let's Encrypt's limit of identifiers a certificate
+_MAX_SECONDS = 366 * 86_400  # a schedule rarer than yearly is a mistake, and must not overflow a date
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def parse_request(event: Mapping[str, Any]) -> CertificateRequest:
     Raises:
         RequestError: a field is missing, unknown or not allowed; it names the field and the value.
     """
+    if not isinstance(event, Mapping):
+        raise RequestError("event", event, "a JSON object is wanted")
     known = {
         *("action", "name", "domains", "key_type", "profile", "directory", "contact", "terms_agreed"),
         *("ca_root", "zones", "secret", "interval_seconds", "window_seconds"),
@@ -110,14 +113,18 @@ def _true_or_false(event: Mapping[str, Any], field: str) -> bool:
 
 def _seconds(event: Mapping[str, Any], field: str, *, least: int) -> timedelta:
     value = event.get(field)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise RequestError(field, value, f"a whole number of seconds, {least} or more, is wanted")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MAX_SECONDS:
+        raise RequestError(field, value, f"a whole number of seconds, {least} to {_MAX_SECONDS}, is wanted")
     return timedelta(seconds=value)
 
 
 def _https_url(event: Mapping[str, Any], field: str) -> str:
     value = _text(event, field)
-    if urlsplit(value).scheme != "https" or not urlsplit(value).hostname:
+    try:
+        usable = urlsplit(value).scheme == "https" and bool(urlsplit(value).hostname)
+    except ValueError:  # such as an IPv6 address without its closing bracket
+        usable = False
+    if not usable:
         raise RequestError(field, value, "an https:// URL is wanted (RFC 8555 section 6.1)")
     return value
 
@@ -140,6 +147,8 @@ def _zones(event: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(value, dict) or not value:
         raise RequestError("zones", value, allowed)
     for zone in value.values():
-        if not isinstance(zone, dict) or set(zone) != {"id"} or not isinstance(zone["id"], str):
+        if not isinstance(zone, dict) or set(zone) != {"id"}:
+            raise RequestError("zones", value, allowed)
+        if not isinstance(zone["id"], str) or not zone["id"]:
             raise RequestError("zones", value, allowed)
     return {name.rstrip(".").lower(): zone["id"] for name, zone in value.items()}
