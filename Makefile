@@ -40,6 +40,7 @@ lock: .venv/installed
 	$(UV) --universal --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(UV) --generate-hashes --python-version 3.13 --python-platform aarch64-manylinux_2_28 \
 		-c requirements.txt lambda_renewer/requirements.in -o lambda_renewer/requirements.txt
+	$(UV) --python-version 3.8 tests/requirements-py38.in -o tests/requirements-py38.txt
 	$(UV) --universal local_cloud/ministack/requirements.in -o local_cloud/ministack/requirements.txt
 	$(UV) --universal --generate-hashes --python-version 3.11 \
 		local_cloud/acme2certifier-requirements.in -o local_cloud/acme2certifier-requirements.txt

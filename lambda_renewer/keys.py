@@ -81,7 +81,8 @@ def certificate_document(
     """Check the authority's full chain against what was asked, and describe it.
 
     Raises:
-        AcmeError: it is no chain of PEM certificates, another key's, lacks a name, or is out of order.
+        AcmeError: it is no chain of PEM certificates, another key's, lacks a name or the intermediates, or is
+            out of order.
     """
     try:
         leaf, *chain = x509.load_pem_x509_certificates(full_chain.encode())
@@ -93,6 +94,8 @@ def certificate_document(
         raise AcmeError("the authority sent a certificate of another key")
     if missing := set(request.domains) - set(names.get_values_for_type(x509.DNSName)):
         raise AcmeError(f"the authority's certificate lacks {', '.join(sorted(missing))}")
+    if not chain:
+        raise AcmeError("the authority sent no intermediate certificate, and the agent installs none without")
     for below, above in zip([leaf, *chain], chain, strict=False):
         try:
             below.verify_directly_issued_by(above)

@@ -40,6 +40,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII)
 _MAX_NAME = 253
 _MAX_SECONDS = 366 * 86_400  # a schedule rarer than yearly is a mistake, and must not overflow a date
 _MAX_DOMAINS = 100  # Let's Encrypt's limit of identifiers a certificate
+_MAX_SECONDS = 366 * 86_400  # a schedule rarer than yearly is a mistake, and must not overflow a date
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -56,7 +57,10 @@ class SecretsManager:
         """
         # The key's policy allows this stage, and only if it is named.
         answer = self._call("GetSecretValue", {"SecretId": secret, "VersionStage": "AWSCURRENT"})
-        return answer["VersionId"], answer["SecretString"]
+        try:
+            return answer["VersionId"], answer["SecretString"]
+        except KeyError as error:
+            raise AwsError(f"GetSecretValue of {secret} answered without {error}") from None
 
     def _call(self, operation: str, fields: dict[str, str]) -> dict[str, Any]:
         body = json.dumps(fields).encode()
@@ -81,7 +85,7 @@ class SecretsManager:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             raise _refusal(operation, fields["SecretId"], error) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise AwsError(
                 f"AWS could not be asked ({operation} at {self._url}): {reason}. What is served stays; "
@@ -95,7 +99,9 @@ class SecretsManager:
 def _refusal(operation: str, secret: str, error: urllib.error.HTTPError) -> AwsError:
     try:
         problem = json.load(error)
-    except ValueError:
+    except (OSError, ValueError, http.client.HTTPException):
+        problem = None
+    if not isinstance(problem, dict):
         problem = {}
     code = str(problem.get("__type", f"HTTP {error.code}")).rsplit("#", 1)[-1]
     message = problem.get("message") or problem.get("Message") or error.reason

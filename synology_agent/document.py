@@ -7,6 +7,7 @@ import json
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from .errors import DocumentRefused, NotIssuedYet
@@ -86,6 +87,16 @@ def fingerprint(pem: str) -> str:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem[start : stop + len(end)])).hexdigest()
     except ValueError:
         raise DocumentRefused("there is no certificate in PEM where one is wanted") from None
+
+
+def leaf_fingerprint(path: Path) -> str:
+    """Return the fingerprint of the first certificate in the PEM file; around it may stand any text.
+
+    Raises:
+        DocumentRefused: there is no certificate in it.
+        OSError: it cannot be read.
+    """
+    return fingerprint(path.read_text(encoding="ascii", errors="replace"))
 
 
 def _object(text: str) -> dict[str, Any]:

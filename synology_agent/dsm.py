@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Iterator, Sequence
 
-from .document import fingerprint
+from .document import leaf_fingerprint
 from .errors import DocumentRefused, DsmError
 
 QUICKCONNECT = ("system", "quickconnect")
@@ -131,15 +132,16 @@ class Dsm:
 
     def entries(self) -> list[Entry]:
         """Return the certificate entries with the services bound to each."""
-        listed = self.web_api("SYNO.Core.Certificate.CRT", "list", 1)["certificates"]
-        return [
-            Entry(
-                id=item["id"],
-                description=item.get("desc", ""),
-                services=tuple(_service(service) for service in item.get("services", ())),
-            )
-            for item in listed
-        ]
+        listed = self.web_api("SYNO.Core.Certificate.CRT", "list", 1)
+        with _known_shape("SYNO.Core.Certificate.CRT"):
+            return [
+                Entry(
+                    id=item["id"],
+                    description=item.get("desc", ""),
+                    services=tuple(_service(service) for service in item.get("services", ())),
+                )
+                for item in listed["certificates"]
+            ]
 
     def archive_folder(self, entry_id: str) -> Path:
         """Return the folder that holds an entry's own files."""
@@ -152,8 +154,8 @@ class Dsm:
     def leaf_fingerprint(self, folder: Path) -> str | None:
         """Return the SHA-256 of the leaf in an entry's or a copy's folder, or None where there is none."""
         try:
-            return fingerprint((folder / "cert.pem").read_text(encoding="ascii"))
-        except (OSError, ValueError, DocumentRefused):
+            return leaf_fingerprint(folder / "cert.pem")
+        except (OSError, DocumentRefused):
             return None
 
     def import_into(self, entry: Entry, leaf: Path, chain: Path | None, private_key: Path) -> None:
@@ -180,15 +182,17 @@ class Dsm:
         found = []
         if any((service.subscriber, service.service) == ("system", "default") for service in services):
             settings = self.web_api("SYNO.Core.Web.DSM", "get", 2)
-            found.append(Port(int(settings["https_port"]), own_name, "DSM's page"))
+            with _known_shape("SYNO.Core.Web.DSM"):
+                found.append(Port(int(settings["https_port"]), own_name, "DSM's page"))
         bound = {service.service for service in services if service.subscriber == "ReverseProxy"}
         if bound:
-            rules = self.web_api("SYNO.Core.AppPortal.ReverseProxy", "list", 1)["entries"]
-            found += [
-                Port(rule["frontend"]["port"], rule["frontend"]["fqdn"], "reverse proxy")
-                for rule in rules
-                if rule.get("UUID") in bound and rule["frontend"].get("protocol") == 1
-            ]
+            rules = self.web_api("SYNO.Core.AppPortal.ReverseProxy", "list", 1)
+            with _known_shape("SYNO.Core.AppPortal.ReverseProxy"):
+                found += [
+                    Port(rule["frontend"]["port"], rule["frontend"]["fqdn"], "reverse proxy")
+                    for rule in rules["entries"]
+                    if rule.get("UUID") in bound and rule["frontend"].get("protocol") == 1
+                ]
         return found
 
     def _run(self, command: list[str]) -> str:
@@ -212,6 +216,14 @@ class Dsm:
                 "{} exited with {}: {}".format(" ".join(command[:3]), done.returncode, "".join(last))
             )
         return done.stdout
+
+
+@contextmanager
+def _known_shape(api: str) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DsmError(f"DSM's {api} answered in a shape that this agent does not know: {error!r}") from None
 
 
 def _service(fields: dict[str, Any]) -> Service:

@@ -16,12 +16,13 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Replace the file as a whole, mode 0600, on disk when this returns."""
     unfinished = path.with_name(path.name + ".unfinished")
     descriptor = os.open(str(unfinished), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, _PRIVATE_FILE)  # the umask may have narrowed it, an older file widened it
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from .document import Certificate, fingerprint
+from .document import Certificate, leaf_fingerprint
 from .dsm import QUICKCONNECT, Dsm, Entry, Service
 from .errors import AgentError, DsmError, InstallFailed, RollbackFailed
 from .files import private_folder, write_private
@@ -46,7 +46,7 @@ def stage(certificate: Certificate, folder: Path) -> Pair:
         "privkey.pem": certificate.private_key,
     }
     for name, text in files.items():
-        write_private(folder / name, text)
+        write_private(folder / name, text.encode())
     return _pair(folder)
 
 
@@ -77,18 +77,18 @@ def install(
     except (DsmError, OSError) as error:
         say(f"undoing: {error}")
         try:
-            restored = _replace(dsm, entry, old, own_name, say)
+            restored = _put_back(dsm, entry, old, own_name, say)
         except (AgentError, OSError) as second:
             raise RollbackFailed(
                 f"the new certificate was not served ({error}), and the old one could not be put back "
                 f"({second}). Look at Control Panel, Security, Certificate now; the old files are in {backup}"
             ) from None
-        shutil.rmtree(str(backup))
+        _drop(backup)
         raise InstallFailed(
             f"the new certificate was not served: {error}. The old one is back: {restored}. "
             "The next run tries again; if it fails too, run with --verbose"
         ) from None
-    shutil.rmtree(str(backup))
+    _drop(backup)
     return proven
 
 
@@ -121,6 +121,16 @@ def _replace(dsm: Dsm, entry: Entry, pair: Pair, own_name: str, say: Callable[[s
     return "{} copies, served at {}{}".format(copies, ", ".join(ports) or "no port of nginx", reloaded)
 
 
+def _put_back(dsm: Dsm, entry: Entry, old: Pair, own_name: str, say: Callable[[str], None]) -> str:
+    try:
+        return _replace(dsm, entry, old, own_name, say)
+    except DsmError:
+        # Where DSM refuses every import it refused the new pair, too: then the old one never went.
+        if not_served(dsm, entry, old.fingerprint, own_name):
+            raise
+        return "nothing was changed"
+
+
 def _stale_copies(dsm: Dsm, entry: Entry, wanted: str) -> list[str]:
     folders = [("the archive", dsm.archive_folder(entry.id))]
     for service in _own_services(entry):
@@ -141,14 +151,23 @@ def _own_services(entry: Entry) -> list[Service]:
 
 
 def _keep_old(dsm: Dsm, entry: Entry, backup: Path) -> Pair:
-    if not (backup / "complete").exists():
+    complete = backup / "complete"
+    if not complete.exists() or complete.read_bytes() != entry.id.encode():
+        _drop(backup)
         private_folder(backup)
         for name in ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"):
             source = dsm.archive_folder(entry.id) / name
             if source.exists():
-                write_private(backup / name, source.read_text(encoding="ascii"))
-        write_private(backup / "complete", entry.id)
+                write_private(backup / name, source.read_bytes())
+        write_private(complete, entry.id.encode())
     return _pair(backup)
+
+
+def _drop(backup: Path) -> None:
+    """Remove the backup, its mark first: killed in the middle, what is left is no backup for the next run."""
+    if (backup / "complete").exists():
+        (backup / "complete").unlink()
+    shutil.rmtree(str(backup), ignore_errors=True)
 
 
 def _pair(folder: Path) -> Pair:
@@ -158,5 +177,5 @@ def _pair(folder: Path) -> Pair:
         chain=chain if chain.exists() and chain.stat().st_size else None,
         full_chain=folder / "fullchain.pem",
         private_key=folder / "privkey.pem",
-        fingerprint=fingerprint((folder / "cert.pem").read_text(encoding="ascii")),
+        fingerprint=leaf_fingerprint(folder / "cert.pem"),
     )

@@ -82,7 +82,12 @@ def _bring_up_to_date(
         shutil.rmtree(str(state.staging), ignore_errors=True)
 
     not_after = f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"
-    state.write(Installed(version, certificate.fingerprint, not_after))
+    try:
+        state.write(Installed(version, certificate.fingerprint, not_after))
+    except OSError as error:
+        raise AgentError(
+            f"installed and served, which could not be remembered: {error}; the next run installs it again"
+        ) from None
     return (
         f"{name}: installed serial {certificate.serial} by {certificate.issuer}, "
         f"good until {not_after}: {proven}"
@@ -111,8 +116,11 @@ def find_entry(dsm: Dsm, wanted: str) -> Entry:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Keep a second run out while the context lasts."""
-    private_folder(home)
-    with (home / "lock").open("w") as lock:
+    try:
+        lock = (private_folder(home) / "lock").open("w")
+    except OSError as error:
+        raise AgentError(f"the agent's own folder cannot be used: {error}") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

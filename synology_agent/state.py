@@ -45,4 +45,4 @@ class CertificateState:
     def write(self, installed: Installed) -> None:
         """Remember an install that was proven."""
         private_folder(self.folder)
-        write_private(self._record, json.dumps(vars(installed), sort_keys=True))
+        write_private(self._record, json.dumps(vars(installed), sort_keys=True).encode())

@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Iterable
 
-from .errors import DocumentRefused
+from .errors import ConfigError, DocumentRefused
 
 _PROBE_SECONDS = 10
 
@@ -27,19 +27,26 @@ def rehearse(full_chain: Path, private_key: Path, names: Iterable[str], ca_file:
 
     Raises:
         DocumentRefused: a handshake failed, with the reason that a browser would give.
+        ConfigError: `ca_file` cannot be read.
     """
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        server.load_cert_chain(str(full_chain), str(private_key))
+        # Without a password, even an empty one, OpenSSL asks at the terminal for that of an encrypted key.
+        server.load_cert_chain(str(full_chain), str(private_key), password="")
     except ssl.SSLError as error:
         raise DocumentRefused(f"certificate and private key do not go together: {error}") from None
     client = ssl.create_default_context()
     if ca_file is not None:
-        client.load_verify_locations(str(ca_file))
+        try:
+            client.load_verify_locations(str(ca_file))
+        except OSError as error:
+            raise ConfigError(
+                f"ca_file is {str(ca_file)!r}, and no roots can be read there: {error}"
+            ) from None
     for name in names:
         try:
             _handshake(server, client, name)
-        except (ssl.SSLError, ssl.CertificateError) as error:
+        except (ssl.SSLError, ssl.CertificateError, ValueError) as error:  # ValueError: no host name at all
             raise DocumentRefused(f"a browser would refuse it for {name}: {error}") from None
 
 

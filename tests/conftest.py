@@ -1,8 +1,13 @@
 """In CI a skipped test is a failed run: there every system program is installed."""
 
 import os
+from pathlib import Path
 
 import pytest
+
+os.environ.setdefault(
+    "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).resolve().parents[1] / "build" / "hypothesis")
+)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

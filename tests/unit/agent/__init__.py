@@ -1,0 +1,1 @@
+"""Tests of the agent's parts. They run under Python 3.8 too, as the agent does on a NAS."""

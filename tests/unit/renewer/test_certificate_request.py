@@ -1,0 +1,166 @@
+"""The event, field by field: what is refused is named with its value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_renewer.errors import RequestError
+from lambda_renewer.request import KEY_TYPES, CertificateRequest, is_dns_name, parse_request
+from tests.unit.renewer.samples import EVENT
+
+NO_TEXT = [None, "", 7, True, ["text"], {"a": 1}]
+WRONG: dict[str, list[Any]] = {
+    "action": [*NO_TEXT, "revoke", "Renew"],
+    "name": NO_TEXT,
+    "domains": [
+        *(None, "example.com", [], {}, [7], [None], [["example.com"]], ["example"], ["Example.com"]),
+        *(
+            ["*.com"],
+            ["a.*.example.com"],
+            ["**.example.com"],
+            ["*"],
+            [""],
+            ["example.com."],
+            ["-a.example.com"],
+        ),
+        *(["a-.example.com"], ["a_b.example.com"], ["a..example.com"], ["ä.example.com"], ["example.com\n"]),
+        *(["example.com", "example.com"], [f"{'a' * 64}.example.com"], [".".join(["a" * 62] * 5)]),
+        [f"n{number}.example.com" for number in range(101)],
+    ],
+    "key_type": [*NO_TEXT, "rsa1024", "RSA4096", "ec521"],
+    "profile": NO_TEXT,
+    "directory": [*NO_TEXT, "http://a.example", "https://", "a.example", "https://[", "https://[::1"],
+    "contact": ["", 7, [], True],
+    "terms_agreed": [None, "true", 1, 0, "", []],
+    "ca_root": ["", 7, [], True],
+    "zones": [
+        *(
+            None,
+            [],
+            {},
+            "example.com",
+            {"example.com": "Z1"},
+            {"example.com": {}},
+            {"example.com": {"id": 1}},
+        ),
+        *({"example.com": {"id": ""}}, {"example.com": {"id": "Z1", "role": "arn"}}),
+        {"example.com": {"id": "Z1"}, "b.example": None},
+    ],
+    "secret": NO_TEXT,
+    "interval_seconds": [None, 0, -1, 1.5, "43200", True, 10**12],
+    "window_seconds": [None, -1, 1.5, "0", False, 10**12],
+}
+OPTIONAL = ("contact", "ca_root")
+
+
+def test_every_field_of_the_event_has_wrong_values_here() -> None:
+    assert WRONG.keys() == EVENT.keys()
+
+
+def test_the_whole_event() -> None:
+    assert parse_request(EVENT) == CertificateRequest(
+        name="nas",
+        domains=("example.com", "*.example.com"),
+        key_type="ec256",
+        profile="classic",
+        directory="https://acme.example.net/dir",
+        contact="a@example.com",
+        terms_agreed=True,
+        ca_root="a PEM",
+        zones={"example.com": "Z1"},
+        secret=EVENT["secret"],
+        interval=timedelta(hours=12),
+        window=timedelta(hours=6),
+    )
+
+
+@pytest.mark.parametrize("field", sorted(set(EVENT) - set(OPTIONAL)))
+def test_a_missing_field_is_named(field: str) -> None:
+    event = {name: value for name, value in EVENT.items() if name != field}
+    with pytest.raises(RequestError, match=f"{field} is None; .* wanted") as raised:
+        parse_request(event)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_an_optional_field_may_be_missing_or_null(field: str) -> None:
+    missing = parse_request({name: value for name, value in EVENT.items() if name != field})
+    assert getattr(missing, field) is None
+    assert parse_request({**EVENT, field: None}) == missing
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field in WRONG for value in WRONG[field]])
+def test_a_wrong_value_is_named_with_its_field(field: str, value: Any) -> None:
+    with pytest.raises(RequestError) as raised:
+        parse_request({**EVENT, field: value})
+    assert raised.value.field == field
+    assert f"{field} is " in str(raised.value)
+    one = value[0] if field == "domains" and isinstance(value, list) and len(value) == 1 else value
+    assert repr(one) in str(raised.value)
+
+
+def test_an_unknown_field_is_named_with_the_known_ones() -> None:
+    with pytest.raises(RequestError, match="keytype is 'ec256'; the fields are action, ca_root") as raised:
+        parse_request({**EVENT, "keytype": "ec256"})
+    assert raised.value.field == "keytype"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("key_type", key_type) for key_type in KEY_TYPES),
+        ("domains", ["a.b.c.example.com"]),
+        ("domains", ["xn--4ca.example.com", "1.example.com"]),
+        ("domains", [f"{'a' * 63}.example.com"]),
+        ("domains", [f"n{number}.example.com" for number in range(100)]),
+        ("directory", "https://[::1]:14000/dir"),
+        ("interval_seconds", 1),
+        ("interval_seconds", 366 * 86_400),
+        ("window_seconds", 0),
+        ("terms_agreed", False),
+    ],
+)
+def test_allowed_at_the_edge(field: str, value: Any) -> None:
+    parse_request({**EVENT, field: value})
+
+
+def test_zone_names_are_compared_as_dns_compares_them() -> None:
+    assert parse_request({**EVENT, "zones": {"Example.COM.": {"id": "Z9"}}}).zones == {"example.com": "Z9"}
+
+
+@pytest.mark.parametrize("name", ["a.b", "a" * 63 + ".b", ".".join(["a" * 62] * 4)])
+def test_dns_names(name: str) -> None:
+    assert is_dns_name(name)
+    assert is_dns_name(f"*.{name}", wildcard=True) is (len(name) <= 251)
+    assert not is_dns_name(f"*.{name}")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def refused_or_parsed(event: Any) -> None:
+    try:
+        parsed = parse_request(event)
+    except RequestError as refused:
+        assert refused.field in str(refused)
+    else:
+        assert isinstance(parsed, CertificateRequest)
+
+
+@given(JSON)
+def test_no_json_event_is_a_traceback(event: Any) -> None:
+    refused_or_parsed(event)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(EVENT)), JSON | st.from_regex(r"https://.{0,8}"), min_size=1))
+def test_no_value_of_a_known_field_is_a_traceback(changes: dict[str, Any]) -> None:
+    refused_or_parsed({**EVENT, **changes})
