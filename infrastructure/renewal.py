@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -106,6 +107,14 @@ def renewal_event(
         "window_seconds": settings.schedule.window // timedelta(seconds=1),
     }
     return pulumi.Output.json_dumps(event, sort_keys=True)
+
+
+def next_step(first_outcome: str) -> str:
+    """Say what the first run, whose outcome is JSON, leaves to do."""
+    outcome = json.loads(first_outcome)
+    if "serial" in outcome:
+        return "The certificate is there. Put the agent on the NAS."
+    return f"{outcome['reason']}. Then run: python -m synology_setup renew {outcome['name']}"
 
 
 def _flexible(window: timedelta) -> aws.scheduler.ScheduleFlexibleTimeWindowArgsDict:

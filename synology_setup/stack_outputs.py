@@ -1,0 +1,88 @@
+"""What `pulumi up` left to know: the stack's outputs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import SetupError
+
+
+@dataclass(frozen=True)
+class StackOutputs:
+    """The outputs that set-up uses.
+
+    Attributes:
+        region: AWS region of the stack.
+        renewer: name of the renewal Lambda.
+        requests: certificate name -> the event that its schedule sends.
+    """
+
+    region: str
+    renewer: str
+    requests: dict[str, dict[str, Any]]
+
+    def request(self, certificate: str) -> dict[str, Any]:
+        """Return the certificate request of that name.
+
+        Raises:
+            SetupError: the stack has no such certificate.
+        """
+        try:
+            return self.requests[certificate]
+        except KeyError:
+            raise SetupError(
+                f"the stack has no certificate {certificate!r}; it has {', '.join(sorted(self.requests))}"
+            ) from None
+
+
+def read_outputs(*, stack: str | None = None, file: Path | None = None) -> StackOutputs:
+    """Read the outputs from a file, or from `pulumi stack output --json`.
+
+    Args:
+        stack: the stack's name, or None for the one that is selected.
+        file: what `pulumi stack output --json` printed, or None to ask Pulumi.
+
+    Raises:
+        SetupError: they cannot be read, or are not those of this project.
+    """
+    source = str(file) if file else "`pulumi stack output --json`"
+    text = _read(file) if file else _ask_pulumi(stack)
+    try:
+        outputs = json.loads(text)
+        return StackOutputs(
+            region=outputs["region"],
+            renewer=outputs["renewer"],
+            requests={name: about["request"] for name, about in outputs["certificates"].items()},
+        )
+    except (ValueError, TypeError, AttributeError):
+        raise SetupError(f"{source} is not the JSON of a stack's outputs") from None
+    except KeyError as error:
+        raise SetupError(
+            f"{source} has no output {error}: run `pulumi up` with this checkout first"
+        ) from None
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SetupError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _ask_pulumi(stack: str | None) -> str:
+    pulumi = shutil.which("pulumi")
+    if pulumi is None:
+        raise SetupError(
+            "pulumi is not on PATH: install it (https://www.pulumi.com/docs/install/), or give its "
+            "outputs with --outputs FILE"
+        )
+    command = [pulumi, "stack", "output", "--json", *(["--stack", stack] if stack else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"`pulumi stack output --json` failed: {done.stderr.strip()}")
+    return done.stdout
