@@ -156,7 +156,7 @@ def stack(aws: LocalAws, zone: str, config: dict[str, Any], bundle: Path) -> Dep
             "a domain name in lower case, such as example.com, is wanted",
         ),
         ("domain", None, "null", "a domain name in lower case"),
-        ("nas_address", "fd00::10", '"fd00::10"', "the NAS's IPv4 address, such as 192.168.0.10 is wanted"),
+        ("nas_address", "fd00::10", '"fd00::10"', "the NAS's IPv4 address, such as 192.168.0.10, is wanted"),
         ("key_type", "rsa1024", '"rsa1024"', "one of rsa2048, rsa3072, rsa4096, ec256, ec384 is allowed"),
         (
             "schedule",

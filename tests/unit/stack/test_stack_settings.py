@@ -207,7 +207,7 @@ WRONG: list[tuple[str, str | None, str]] = [
 
 def test_a_private_key_in_ca_root_is_refused_and_not_shown() -> None:
     pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0\n"
-    with pytest.raises(SettingsError, match="synology-https:ca_root.*a private key stands there") as refused:
+    with pytest.raises(SettingsError, match=r"synology-https:ca_root.*a private key stands there") as refused:
         load(ca_root=pem)
     assert "c2VjcmV0" not in str(refused.value)
 
