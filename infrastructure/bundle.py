@@ -74,14 +74,15 @@ def build_bundle(platform: Platform, build: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     wheels = _installed_wheels(platform, folder)
     bundle = folder / f"renewer-{platform.name}.zip"
-    unfinished = bundle.with_suffix(".unfinished")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sorted((*_wheel_files(wheels), *_own_files())):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system = _UNIX
-            entry.external_attr = _FILE_MODE << 16
-            archive.writestr(entry, content)
-    unfinished.replace(bundle)
+    with tempfile.TemporaryDirectory(dir=folder) as own:  # another build may be under way here
+        unfinished = Path(own) / bundle.name
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in sorted((*_wheel_files(wheels), *_own_files())):
+                entry = zipfile.ZipInfo(name, _EPOCH)
+                entry.create_system = _UNIX
+                entry.external_attr = _FILE_MODE << 16
+                archive.writestr(entry, content)
+        unfinished.replace(bundle)
     return bundle
 
 
@@ -108,7 +109,11 @@ def _installed_wheels(platform: Platform, folder: Path) -> Path:
         _pip_install(platform, target)
         for cache in target.rglob("__pycache__"):
             shutil.rmtree(cache)
-        target.rename(wheels)
+        try:
+            target.rename(wheels)
+        except OSError:  # another build was first
+            if not wheels.exists():
+                raise
     return wheels
 
 

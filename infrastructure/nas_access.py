@@ -13,6 +13,8 @@ import pulumi_aws as aws
 
 from .policies import nas_policy
 
+_LONGEST_NAME = 64 - len("-1234567")  # of a user, without what Pulumi's auto-naming adds
+
 
 @dataclass(frozen=True)
 class NasAccessArgs:
@@ -40,9 +42,10 @@ class NasAccess(pulumi.ComponentResource):
         """Make the user; a key that set-up made for it does not keep `destroy` from removing it."""
         super().__init__("synology-https:index:NasAccess", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        user = aws.iam.User(f"nas-{name}", path="/synology-https/", force_destroy=True, opts=child)
+        user_name = f"nas-{name}"[:_LONGEST_NAME]
+        user = aws.iam.User(user_name, path="/synology-https/", force_destroy=True, opts=child)
         aws.iam.UserPolicy(
-            f"nas-{name}",
+            user_name,
             user=user.name,
             policy=pulumi.Output.json_dumps(
                 pulumi.Output.from_input(args.certificate_arn).apply(

@@ -13,6 +13,8 @@ import pulumi_aws as aws
 from .policies import scheduler_policy, trust_policy
 from .settings import Schedule, Settings
 
+_LONGEST_NAME = 64 - len("-1234567")  # of roles and schedules, without what Pulumi's auto-naming adds
+
 
 @dataclass(frozen=True)
 class RenewalArgs:
@@ -48,8 +50,9 @@ class Renewal(pulumi.ComponentResource):
         """Make the schedule and run the Lambda once for this event."""
         super().__init__("synology-https:index:Renewal", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        role_name = f"schedule-{name}"[:_LONGEST_NAME]
         role = aws.iam.Role(
-            f"schedule-{name}",
+            role_name,
             assume_role_policy=pulumi.Output.json_dumps(
                 pulumi.Output.from_input(args.account_id).apply(
                     lambda account: trust_policy("scheduler.amazonaws.com", account)
@@ -58,7 +61,7 @@ class Renewal(pulumi.ComponentResource):
             opts=child,
         )
         policy = aws.iam.RolePolicy(
-            f"schedule-{name}",
+            role_name,
             role=role.id,
             policy=pulumi.Output.json_dumps(
                 pulumi.Output.from_input(args.function_arn).apply(scheduler_policy)
@@ -66,7 +69,7 @@ class Renewal(pulumi.ComponentResource):
             opts=child,
         )
         aws.scheduler.Schedule(
-            name,
+            name[:_LONGEST_NAME],
             description=f"Looks whether the certificate {name} is due",
             schedule_expression=args.schedule.expression,
             flexible_time_window=_flexible(args.schedule.window),

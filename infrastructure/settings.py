@@ -15,8 +15,10 @@ from lambda_renewer.request import KEY_TYPES, is_dns_name
 
 ARCHITECTURES = ("arm64", "x86_64")
 
-_RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)(s?)\)")
+_RATE = re.compile(r"rate\(([1-9][0-9]{0,4}) (minute|hour|day)(s?)\)")  # 7 days are 10080 minutes
 _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
+_MAILBOX = re.compile("X+@X+[.]X+".replace("X", r"[^@,?\x00-\x20\x7f-\U0010ffff]"))  # ASCII: RFC 6068
+_LONGEST_NAME = 253  # RFC 1035 section 2.3.4, as text
 _LONGEST_RATE = timedelta(days=7)  # a missed run must not cost more of a certificate's life
 _LONGEST_WINDOW = timedelta(minutes=1440)  # EventBridge Scheduler, FlexibleTimeWindow
 
@@ -120,6 +122,9 @@ def load_settings(get: Callable[[str], str | None]) -> Settings:
     )
     if settings.nas_name in settings.services:
         raise SettingsError("services", list(settings.services), "the NAS's own name stands there again")
+    for name in (*settings.challenge_names, *settings.host_names):
+        if len(name) > _LONGEST_NAME:
+            raise SettingsError("domain", settings.domain, f"{name} under it is longer than {_LONGEST_NAME}")
     return settings
 
 
@@ -152,10 +157,14 @@ def _label(key: str, value: object) -> str:
 
 def _address(get: Callable[[str], str | None]) -> str:
     value = get("nas_address")
+    allowed = "the NAS's IPv4 address, such as 192.168.0.10, is wanted"
     try:
-        return str(ipaddress.IPv4Address(value or ""))
+        address = ipaddress.IPv4Address(value or "")
     except ValueError:
-        raise SettingsError("nas_address", value, "an IPv4 address such as 192.168.0.10 is wanted") from None
+        raise SettingsError("nas_address", value, allowed) from None
+    if address.is_unspecified or address.is_loopback or address.is_multicast or address.is_link_local:
+        raise SettingsError("nas_address", value, allowed)
+    return str(address)
 
 
 def _services(get: Callable[[str], str | None]) -> tuple[str, ...]:
@@ -183,7 +192,7 @@ def _terms_agreed(get: Callable[[str], str | None]) -> bool:
 
 def _contact(get: Callable[[str], str | None]) -> str | None:
     value = get("contact") or None
-    if value is not None and not re.fullmatch(r"[^@\s,?]+@[^@\s,?]+\.[^@\s,?]+", value):
+    if value is not None and not _MAILBOX.fullmatch(value):
         raise SettingsError("contact", value, "one e-mail address is wanted, or nothing")
     return value
 
@@ -192,7 +201,8 @@ def _https_url(get: Callable[[str], str | None], key: str) -> str:
     value = _text(get, key)
     try:
         parts = urlsplit(value)
-        right = parts.scheme == "https" and bool(parts.hostname)
+        whole = not re.search(r"[\x00-\x20\x7f]", value)  # urlsplit drops line ends without a word
+        right = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0 and whole
     except ValueError:
         right = False
     if not right:
@@ -202,7 +212,11 @@ def _https_url(get: Callable[[str], str | None], key: str) -> str:
 
 def _ca_root(get: Callable[[str], str | None]) -> str | None:
     value = get("ca_root") or None
-    if value is not None and "-----BEGIN CERTIFICATE-----" not in value:
+    if value is None:
+        return None
+    if "PRIVATE KEY" in value:
+        raise SettingsError("ca_root", "…", "a private key stands there, and only certificates are wanted")
+    if "-----BEGIN CERTIFICATE-----" not in value:
         raise SettingsError("ca_root", value, "certificates in PEM are wanted, or nothing")
     return value
 
@@ -226,5 +240,5 @@ def _schedule(get: Callable[[str], str | None]) -> Schedule:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import dns.resolver
+from rich.markup import escape
 
 from infrastructure.bundle import BundleError
 from local_cloud import listeners
@@ -271,7 +272,7 @@ def main() -> int:
     report.write(BUILD / "demo" / "report.json", error=failure)
     seconds = time.monotonic() - began
     if failure is not None:
-        report.console.print(f"[red]failed after {seconds:.0f} s:[/red] {failure}", markup=True)
+        report.console.print(f"[red]failed after {seconds:.0f} s:[/red] {escape(failure)}")
     report.console.print(f"{seconds:.0f} s; the same as JSON: build/demo/report.json")
     return 0 if report.proven and failure is None else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import threading
@@ -39,7 +40,7 @@ class Client:
 
         Raises:
             ssl.SSLError: the certificate is not good for the name, or not of the root.
-            OSError: nothing answered.
+            OSError: nothing answered, or not in full.
         """
         with (
             socket.create_connection((LOOPBACK, port), timeout=_TIMEOUT_SECONDS) as connection,
@@ -47,9 +48,15 @@ class Client:
         ):
             certificate = tls.getpeercert() or {}
             tls.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
-            with tls.makefile("rb") as answer:
-                status = answer.readline().decode().strip()
+            answer = http.client.HTTPResponse(tls, method="GET")
+            try:
+                answer.begin()
+                if answer.length is None and not answer.chunked:  # the end of an answer that was cut looks so
+                    raise ConnectionError(f"the answer has no length: {answer.status} {answer.reason}")
                 answer.read()
+            except http.client.HTTPException as error:
+                raise ConnectionError(f"the answer is not whole: {error!r}") from error
+            status = f"HTTP/{answer.version / 10} {answer.status} {answer.reason}"
         return Answer(str(certificate["serialNumber"]).lower().lstrip("0"), status)
 
 

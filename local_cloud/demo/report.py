@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -53,7 +54,7 @@ class Report:
 
     def note(self, text: str) -> None:
         """Show a detail of the current step."""
-        self.console.print(f"  [dim]{text}[/dim]")
+        self.console.print(f"  [dim]{escape(text)}[/dim]")
 
     def prove(self, claim: str, *, holds: bool, measured: str) -> None:
         """Add a line to the table."""
@@ -71,7 +72,8 @@ class Report:
         table.add_column("Claim", ratio=3)
         table.add_column("Measured", ratio=4)
         for line in self.lines:
-            table.add_row("[green]✓[/green]" if line.holds else "[red]✗[/red]", line.claim, line.measured)
+            mark = "[green]✓[/green]" if line.holds else "[red]✗[/red]"
+            table.add_row(mark, escape(line.claim), escape(line.measured))
         self.console.print(table)
 
     def write(self, path: Path, *, error: str | None = None) -> None:

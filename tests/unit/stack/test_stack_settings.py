@@ -1,0 +1,351 @@
+"""The stack's settings: what is refused, in which words, and that nothing else ever comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from infrastructure.settings import Settings, SettingsError, load_settings
+from local_cloud.stack.program import stack_config
+
+PROJECT = Path(__file__).parents[3]
+DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+WANTED = {"domain": "example.com", "nas_address": "192.168.0.10", "terms_agreed": "true"}
+LONGEST_LABEL = "a" * 63
+
+
+def given_by(values: Mapping[str, str | None]) -> Callable[[str], str | None]:
+    """Return what `pulumi.Config().get` would be with `values` over Pulumi.yaml's defaults."""
+    merged = {**stack_defaults(), **WANTED, **values}
+    return merged.get
+
+
+def stack_defaults() -> dict[str, str | None]:
+    return {
+        key: about["default"] if isinstance(about["default"], str) else json.dumps(about["default"])
+        for key, about in DECLARED.items()
+        if "default" in about
+    }
+
+
+def load(**values: str | None) -> Settings:
+    return load_settings(given_by(values))
+
+
+WRONG_SERVICES: list[Any] = [
+    [1],
+    [None],
+    [""],
+    ["Photos"],
+    ["a.b"],
+    [["a"]],
+    ["photos", "m.example.com"],
+    [{}],
+]
+
+# key, wrong value, words of what is allowed
+WRONG: list[tuple[str, str | None, str]] = [
+    *(
+        ("domain", value, "a domain name in lower case, such as example.com")
+        for value in (
+            *(None, "", "example", "Example.com", "EXAMPLE.COM", "example.com.", ".example.com", "a..b"),
+            *(
+                "exa mple.com",
+                "-a.example",
+                "a-.example",
+                "exa_mple.com",
+                "*.example.com",
+                "https://example.com",
+            ),
+            *("bücher.example", "ex\u212aample.com", "example.com\n", f"{LONGEST_LABEL}a.example"),
+        )
+    ),
+    ("domain", ".".join(["a" * 60] * 4), "longer than 253"),
+    *(
+        ("nas_address", value, "the NAS's IPv4 address, such as 192.168.0.10")
+        for value in (
+            *(
+                None,
+                "",
+                "nas",
+                "192.168.0",
+                *("0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1"),  # noqa: S104 - refused
+                "192.168.0.256",
+                "192.168.0.10/24",
+                "192.168.0.10 ",
+                "192.168.0.10\n",
+            ),
+            *(
+                "192.168.000.010",
+                "192.168.0.10:5001",
+                "fd00::10",
+                "::ffff:192.168.0.10",
+                "3232235530",
+                "\u0661.2.3.4",
+            ),
+        )
+    ),
+    ("nas_name", None, "a value is wanted"),
+    ("nas_name", "", "a value is wanted"),
+    *(
+        ("nas_name", value, "a host name of one label, such as synology")
+        for value in (
+            "synology.example.com",
+            "Synology",
+            "my nas",
+            "-nas",
+            "nas-",
+            "_nas",
+            "*",
+            LONGEST_LABEL + "a",
+        )
+    ),
+    *(
+        ("services", value, "a list of host names such as [navidrome]")
+        for value in (
+            "navidrome",
+            "navidrome,photos",
+            "true",
+            "{}",
+            "null",
+            '"navidrome"',
+            "7",
+            "[",
+            "[" * 99_999,
+        )
+    ),
+    *(("services", json.dumps(value), "a host name of one label") for value in WRONG_SERVICES),
+    ("services", '["photos", "music", "photos"]', "each name may stand there once"),
+    ("services", '["photos", "synology"]', "the NAS's own name stands there again"),
+    *(
+        (
+            "terms_agreed",
+            value,
+            "those of Let's Encrypt are at https://letsencrypt.org/repository/. Read them, then",
+        )
+        for value in (None, "", "false", "True", "yes", "1", '"true"')
+    ),
+    *(
+        ("contact", value, "one e-mail address is wanted, or nothing")
+        for value in (
+            *("me", "me@example", "@example.com", "a@b@example.com", "a@example.com, b@example.com"),
+            *(
+                "a@example.com?x=1",
+                "a@example.com\n",
+                "mé@example.com",
+                "a@exa\x00mple.com",
+                "a @example.com",
+            ),
+        )
+    ),
+    *(
+        ("key_type", value, "one of rsa2048, rsa3072, rsa4096, ec256, ec384 is allowed")
+        for value in (None, "", "rsa", "rsa1024", "RSA4096", "ec521", "ed25519", "4096")
+    ),
+    ("profile", None, "a value is wanted"),
+    ("profile", "", "a value is wanted"),
+    ("directory", None, "a value is wanted"),
+    ("directory", "", "a value is wanted"),
+    *(
+        ("directory", value, "an https:// URL is wanted")
+        for value in (
+            *("http://acme.example/directory", "acme.example/directory", "https://", "https:///directory"),
+            *("https://[", "https://:443/", "https://acme.example:x/", "https://acme.example:0/"),
+            *(
+                "https://acme.exa\nmple/",
+                "https:// acme.example/",
+                "https://acme.example/\n",
+                "ftp://acme.example/",
+            ),
+        )
+    ),
+    *(("ca_root", value, "certificates in PEM are wanted, or nothing") for value in ("root.pem", "MIIB")),
+    ("schedule", None, "a value is wanted"),
+    ("schedule", "", "a value is wanted"),
+    *(
+        ("schedule", value, "rate(<number> minutes|hours|days), such as rate(12 hours) or rate(1 hour)")
+        for value in (
+            *(
+                "cron(0 12 * * ? *)",
+                "at(2027-01-01T00:00:00)",
+                "12 hours",
+                "rate(12)",
+                "rate()",
+                "rate(hours)",
+            ),
+            *(
+                "rate(1 hours)",
+                "rate(1 minutes)",
+                "rate(1 days)",
+                "rate(2 hour)",
+                "rate(0 minutes)",
+                "rate(0 minute)",
+            ),
+            *("rate(-1 hours)", "rate(1.5 hours)", "rate(012 hours)", "rate(12  hours)", "rate(12 weeks)"),
+            *("Rate(12 hours)", "rate(12 hours) ", "rate(12 hours)\n", "rate(\u0661\u0662 hours)"),
+            *(f"rate({'9' * digits} days)" for digits in (17, 400, 5000)),
+        )
+    ),
+    *(
+        ("schedule", value, "at most every 7 days is allowed")
+        for value in ("rate(8 days)", "rate(169 hours)", "rate(10081 minutes)", "rate(99999 days)")
+    ),
+    *(
+        ("architecture", value, "one of arm64, x86_64 is allowed")
+        for value in (None, "", "arm", "aarch64", "amd64", "x86-64", "ARM64")
+    ),
+]
+
+
+def test_a_private_key_in_ca_root_is_refused_and_not_shown() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0\n"
+    with pytest.raises(SettingsError, match=r"synology-https:ca_root.*a private key stands there") as refused:
+        load(ca_root=pem)
+    assert "c2VjcmV0" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("key", "value", "allowed"), WRONG, ids=lambda part: repr(part)[:40])
+def test_a_wrong_value_is_refused_with_key_value_and_what_is_allowed(
+    key: str, value: str | None, allowed: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(**{key: value})
+    text = str(refused.value)
+    assert text.startswith(f"synology-https:{key} is ")
+    assert f"`pulumi config set {key} …`" in text
+    assert allowed in text
+    # Lists are shown parsed, or by the one element that is wrong.
+    shown = [json.dumps(value)]
+    if key == "services" and value and value.startswith("[") and value.endswith("]"):
+        shown = [value, *(json.dumps(one) for one in json.loads(value))]
+        if "own name" in text:
+            shown = [value]
+    assert any(f"{key} is {one}: " in text for one in shown)
+    assert "\n" not in text
+
+
+def test_every_declared_key_is_in_the_table_of_wrong_values() -> None:
+    assert {key for key, _, _ in WRONG} == DECLARED.keys()
+
+
+RIGHT: list[tuple[str, str | None]] = [
+    *(
+        ("domain", value)
+        for value in ("a.b", "home.example.co.uk", "xn--bcher-kva.example", "1.example", "a" * 63 + ".de")
+    ),
+    *(("nas_address", value) for value in ("10.0.0.1", "172.16.0.1", "100.64.0.1", "203.0.113.7")),
+    *(("nas_name", value) for value in ("nas", "nas-2", "2", "a" * 63)),
+    *(("services", value) for value in (None, "", "[]", '["a"]', '["photos", "music"]')),
+    *(("contact", value) for value in (None, "", "me@example.com", "me+nas@mail.example.co.uk")),
+    *(("ca_root", value) for value in (None, "")),
+    *(("directory", value) for value in ("https://127.0.0.1:14000/dir", "https://[::1]:14000/dir")),
+    *(("schedule", value) for value in ("rate(1 minute)", "rate(2 minutes)", "rate(1 hour)", "rate(7 days)")),
+    *(("architecture", value) for value in ("arm64", "x86_64")),
+    *(("key_type", value) for value in ("rsa2048", "rsa3072", "rsa4096", "ec256", "ec384")),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), RIGHT, ids=lambda part: repr(part)[:40])
+def test_a_right_value_is_taken(key: str, value: str | None) -> None:
+    load(**{key: value})
+
+
+@given(st.sampled_from(sorted(DECLARED)), st.none() | st.text() | st.text("rate(0123456789 minutehoursday)"))
+@example("schedule", "rate(" + "9" * 5000 + " days)")
+@example("schedule", "rate(99999999999999999 days)")
+@example("services", "[" * 99_999)
+@example("services", "9" * 5000)
+@example("directory", "https://[")
+@example("nas_address", "\ud800")
+def test_any_text_gives_settings_or_a_settings_error(key: str, value: str | None) -> None:
+    try:
+        settings = load(**{key: value})
+    except SettingsError as error:
+        assert f"synology-https:{key} is " in str(error)
+        assert "\n" not in str(error)
+    else:
+        assert isinstance(settings, Settings)
+
+
+@given(st.fixed_dictionaries({key: st.none() | st.text(max_size=20) for key in DECLARED}))
+def test_any_texts_together_give_settings_or_a_settings_error(values: dict[str, str | None]) -> None:
+    try:
+        load_settings(values.get)
+    except SettingsError as error:
+        assert str(error).startswith("synology-https:")
+
+
+def test_the_declared_keys_are_those_that_are_read() -> None:
+    read = set()
+
+    def get(key: str) -> str | None:
+        read.add(key)
+        return given_by({})(key)
+
+    load_settings(get)
+    assert read == DECLARED.keys()
+
+
+def test_the_defaults_are_valid_and_terms_are_not_agreed_to_by_default() -> None:
+    assert DECLARED.keys() - stack_defaults().keys() == {"domain", "nas_address"}
+    settings = load()
+    assert (settings.nas_name, settings.services, settings.contact, settings.ca_root) == (
+        "synology",
+        (),
+        None,
+        None,
+    )
+    assert settings.schedule.interval == timedelta(hours=12)
+    assert stack_defaults()["terms_agreed"] == "false"
+    with pytest.raises(SettingsError, match="terms_agreed"):
+        load(terms_agreed=stack_defaults()["terms_agreed"])
+
+
+def test_the_documented_choices_are_the_allowed_ones() -> None:
+    for key, choices in {
+        "key_type": ["rsa2048", "rsa3072", "rsa4096", "ec256", "ec384"],
+        "architecture": ["arm64", "x86_64"],
+    }.items():
+        for choice in choices:
+            assert choice in DECLARED[key]["description"]
+
+
+def test_the_development_stack_loads() -> None:
+    config = stack_config(PROJECT, "dev", {})
+    settings = load_settings(lambda key: config.get(f"synology-https:{key}"))
+    assert settings.certificate_domains == ("example.com", "*.example.com")
+    assert settings.host_names == ("synology.example.com", "navidrome.example.com")
+    assert settings.challenge_names == ("_acme-challenge.example.com",)
+    declared = {f"synology-https:{key}" for key in DECLARED}
+    assert {key for key in config if key.startswith("synology-https:")} <= declared
+
+
+def test_names_under_the_domain_may_be_as_long_as_dns_allows() -> None:
+    domain = ".".join(["a" * 60] * 3 + ["b" * 54])  # with _acme-challenge. before it, 253
+    assert max(map(len, load(domain=domain).challenge_names)) == 253
+    with pytest.raises(SettingsError, match="longer than 253"):
+        load(domain=domain + "b")
+
+
+@given(st.sampled_from(["minute", "hour", "day"]), st.integers(1, 10_080))
+def test_the_window_is_whole_minutes_and_at_most_half_of_the_interval(unit: str, number: int) -> None:
+    expression = f"rate({number} {unit}{'' if number == 1 else 's'})"
+    interval = timedelta(**{f"{unit}s": number})
+    try:
+        schedule = load(schedule=expression).schedule
+    except SettingsError:
+        assert interval > timedelta(days=7)
+        return
+    assert (schedule.expression, schedule.interval) == (expression, interval)
+    assert timedelta(0) <= schedule.window <= interval / 2
+    assert schedule.window % timedelta(minutes=1) == timedelta(0)
+    assert schedule.window <= timedelta(minutes=1440)  # EventBridge Scheduler's most
+    assert schedule.window >= min(interval / 2 - timedelta(minutes=1), timedelta(minutes=1440))
