@@ -32,7 +32,12 @@ PROJECT = Path(__file__).parents[2]
 BUILD = PROJECT / "build"
 PLATFORMS = [lambda_platform("arm64"), lambda_platform("x86_64"), LOCAL]
 LAMBDA_MACHINES = {"arm64": 183, "x86_64": 62}  # EM_AARCH64 and EM_X86_64 (ELF header, e_machine)
-MODULES = ["lambda_renewer.handler", "lambda_renewer.issue", "lambda_renewer.account"]
+MODULES = [
+    "lambda_renewer.handler",
+    "lambda_renewer.issue",
+    "lambda_renewer.account",
+    "lambda_renewer.delegation",
+]
 # What Lambda's python3.13 runtime has; urllib3 and jmespath too, but the bundle brings its own.
 RUNTIME = ["boto3", "botocore", "s3transfer", "dateutil", "six.py"]
 SURPLUS = {"pycparser"}  # cffi wants it at installation, for C declarations that nothing here has

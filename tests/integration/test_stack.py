@@ -35,6 +35,7 @@ from local_cloud.acme import Pebble
 from local_cloud.demo.permissions import Attempt, attempts
 from local_cloud.dns_server import DnsServer
 from local_cloud.ministack.server import LocalAws
+from local_cloud.processes import LOOPBACK
 from local_cloud.stack import DeployError, deploy, preview
 from local_cloud.stack.deploy import PROJECT, _task
 from tests.fake_route53 import FakeRoute53
@@ -124,10 +125,23 @@ def zone(aws: LocalAws) -> str:
 
 
 @pytest.fixture(scope="module")
-def config(aws: LocalAws, pebble: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def dns(aws: LocalAws) -> Iterator[DnsServer]:
+    with DnsServer(aws.client("route53")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def resolver(dns: DnsServer) -> str:
+    """The renewer's resolver."""
+    return f"{LOOPBACK}:{dns.port}"
+
+
+@pytest.fixture(scope="module")
+def config(
+    dns: DnsServer, pebble: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
     """Settings for a certificate authority that asks this Route 53."""
-    work = tmp_path_factory.mktemp("acme")
-    with DnsServer(aws.client("route53")) as dns, Pebble(pebble, work, dns.port, LIFETIME) as acme:
+    with Pebble(pebble, tmp_path_factory.mktemp("acme"), dns.port, LIFETIME) as acme:
         yield settings_of(acme)
 
 
@@ -136,9 +150,9 @@ def settings_of(acme: Pebble) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stack(aws: LocalAws, zone: str, config: dict[str, Any], bundle: Path) -> Deployed:
+def stack(aws: LocalAws, zone: str, config: dict[str, Any], bundle: Path, resolver: str) -> Deployed:
     created: list[str] = []
-    outputs = deploy(aws, config, local_bundle=bundle, progress=created.append)
+    outputs = deploy(aws, config, local_bundle=bundle, resolver=resolver, progress=created.append)
     keys = aws.client("iam").list_access_keys(UserName=outputs["nas_user"])["AccessKeyMetadata"]
     return Deployed(aws, zone, config, outputs, created, keys)
 
@@ -182,7 +196,11 @@ def test_preview_with_a_wrong_value_fails_in_one_line(key: str, value: Any, show
 
 def test_a_wrong_value_leaves_standard_error_empty_and_the_exit_code_one() -> None:
     """`preview` reads both streams as one; here they are told apart."""
-    task = _task("http://127.0.0.1:9", {"key_type": "x"}, "dev") | {"local_bundle": "", "preview": True}
+    task = _task("http://127.0.0.1:9", {"key_type": "x"}, "dev") | {
+        "local_bundle": "",
+        "lambda_environment": {},
+        "preview": True,
+    }
     done = subprocess.run(
         [sys.executable, "-m", "local_cloud.stack.program"],
         input=json.dumps(task),
@@ -236,7 +254,19 @@ def inventory(aws: LocalAws, zone: str) -> dict[str, Any]:
 
 
 def test_the_outputs(stack: Deployed) -> None:
-    assert stack.outputs.keys() == {"url", "first_renewal", "renewer", "nas_user", "agent_config"}
+    assert stack.outputs.keys() == {
+        *(
+            "url",
+            "next_step",
+            "first_renewal",
+            "region",
+            "renewer",
+            "certificates",
+            "nas_user",
+            "agent_config",
+        )
+    }
+    assert stack.outputs["next_step"].startswith("The certificate is there")
     assert stack.outputs["url"] == "https://synology.example.com:5001"
     assert stack.outputs["agent_config"] == {
         "region": "eu-central-1",
@@ -306,7 +336,10 @@ def test_the_renewer(stack: Deployed) -> None:
     renewer = stack.renewer
     assert (renewer["Runtime"], renewer["Handler"]) == ("python3.13", "lambda_renewer.handler.handler")
     assert (renewer["Architectures"], renewer["Timeout"]) == (["arm64"], 900)
-    assert renewer["Environment"]["Variables"] == {"ACCOUNT_SECRET": stack.secret("account")["ARN"]}
+    # The local provider adds the resolver of the embedded cloud, as AWS's runtime adds variables of its own.
+    variables = renewer["Environment"]["Variables"]
+    assert variables.keys() == {"ACCOUNT_SECRET", "DNS_RESOLVER"}
+    assert variables["ACCOUNT_SECRET"] == stack.secret("account")["ARN"]
     group = renewer["LoggingConfig"]["LogGroup"]
     (described,) = stack.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
     assert described["retentionInDays"] == 90
@@ -595,8 +628,9 @@ def test_a_first_run_that_fails_fails_the_update_in_words_and_the_schedule_stand
     created: list[str] = []
     with LocalAws(BUILD) as aws:
         aws.client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="the user's domain")
-        with pytest.raises(DeployError) as failed:
-            deploy(aws, undelegated, local_bundle=bundle, progress=created.append)
+        with pytest.raises(DeployError) as failed, DnsServer(aws.client("route53")) as dns:
+            resolver = f"{LOOPBACK}:{dns.port}"
+            deploy(aws, undelegated, local_bundle=bundle, resolver=resolver, progress=created.append)
         text = str(failed.value)
         zone = aws.client("route53").list_hosted_zones()["HostedZones"][0]["Id"]
         records = aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
@@ -619,7 +653,7 @@ def test_a_request_that_the_authority_cannot_meet_is_told_in_words(stack: Deploy
 
 
 def test_up_after_destroy_meets_no_name_that_is_still_held(
-    stack: Deployed, other_zone: str, config: dict[str, Any], bundle: Path
+    stack: Deployed, other_zone: str, config: dict[str, Any], bundle: Path, resolver: str
 ) -> None:
     """Case 11 of the field: secrets are held for their recovery window, and the next `up` has others."""
     assert other_zone
@@ -630,10 +664,10 @@ def test_up_after_destroy_meets_no_name_that_is_still_held(
         secrets.delete_secret(SecretId=arn, RecoveryWindowInDays=30)
     for host in before["agent_config"]["certificates"][0]["names"]:
         change_records(stack.client("route53"), stack.zone, [change_of_host(host)])
-    after = deploy(stack.aws, config, local_bundle=bundle)
+    after = deploy(stack.aws, config, local_bundle=bundle, resolver=resolver)
     wanted = after["agent_config"]["certificates"][0]["secret"]
     assert wanted not in held
-    assert json.loads(after["first_renewal"])["reason"] == "nothing was issued yet"
+    assert json.loads(after["first_renewal"])["reason"] == "there is no certificate"
     assert {after["renewer"], after["nas_user"]}.isdisjoint({before["renewer"], before["nas_user"]})
 
 

@@ -26,6 +26,8 @@ ACCOUNT = "123456789012"
 class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         made = {"name": f"{args.name}-1234567", "arn": f"arn:aws:x:::{args.name}"}
+        if args.typ == "aws:lambda/invocation:Invocation":
+            made["result"] = json.dumps({"name": args.name, "serial": "abc123"})
         return f"{args.name}-id", {**args.inputs, **made}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
