@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help demo test lint agent lock clean
+.PHONY: help demo test sweep lint agent lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job end to end on the embedded cloud; KEEP=1 leaves it up"
 	@echo "make test    unit and integration tests"
+	@echo "make sweep   every fault at every request of an issuance"
 	@echo "make lint    ruff and mypy (strict)"
 	@echo "make agent   build/synology-agent.pyz, the one file that goes to the NAS"
 	@echo "make lock    pin the packages anew"
@@ -25,6 +26,9 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(VENV) -m pytest tests/unit tests/integration
+
+sweep: .venv/installed
+	$(VENV) -m tests.sweep.renewer_sweep
 
 lint: .venv/installed
 	$(VENV) -m ruff check .

@@ -294,11 +294,16 @@ def _new_order(fields: Mapping[str, Any], replaces: str | None) -> messages.NewO
 
 
 def _is_about_replaces(problem: Problem) -> bool:
-    """Tell whether `replaces` may be the reason: replaced already, another account's, not known."""
+    """Tell whether `replaces` may be the reason: replaced already, another account's, not known.
+
+    Pebble (2.10) answers 500 "could not find an order for the given certificate" where the serial's DER
+    begins with a zero byte: one certificate in 256.
+    """
+    detail = problem.detail.lower()
     return (
         problem.status == _CONFLICT
         or problem.code in {"alreadyReplaced", "malformed", "unauthorized"}
-        or "replac" in problem.detail.lower()
+        or any(words in detail for words in ("replac", "given certificate"))
     )
 
 

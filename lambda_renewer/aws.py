@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from .errors import ACCESS_DENIED
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+    from botocore.model import OperationModel
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 # Adaptive mode paces itself under throttling: Route 53 allows five requests a second an account.
 _CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 8}, connect_timeout=5, read_timeout=20)
 _DENIED_PAUSE_SECONDS = 3.0
+_FIRST_ERROR = 300  # as botocore has it
+# By protocol: an error that botocore's retries take for a passing one (botocore.retries.standard).
+_CUT_ANSWER = {
+    "json": b'{"__type": "RequestTimeout", "message": "the answer was cut short"}',
+    "rest-xml": b"<ErrorResponse><Error><Code>RequestTimeout</Code>"
+    b"<Message>the answer was cut short</Message></Error></ErrorResponse>",
+}
 
 
 class Aws:
@@ -40,6 +50,8 @@ class Aws:
         made = boto3.client(service, config=_CONFIG)
         service_id = made.meta.service_model.service_id.hyphenize()
         made.meta.events.register(f"needs-retry.{service_id}", self._wait)  # type: ignore[arg-type]  # it answers
+        made.meta.events.register(f"before-parse.{service_id}", _notice_cut)
+        made.meta.events.register(f"after-call.{service_id}", _refuse_cut)
         return made
 
     def _wait(self, response: tuple[Any, dict[str, Any]] | None, **_: object) -> float | None:
@@ -50,3 +62,18 @@ class Aws:
         if self._denied_until is None:
             self._denied_until = now + self._patience
         return _DENIED_PAUSE_SECONDS if now + _DENIED_PAUSE_SECONDS < self._denied_until else None
+
+
+def _notice_cut(operation_model: OperationModel, response_dict: dict[str, Any], **_: object) -> None:
+    """Make an error of an answer that is shorter than its Content-Length: botocore reads what there is."""
+    if len(response_dict["body"]) < int(response_dict["headers"].get("Content-Length", 0)):
+        protocol = operation_model.service_model.resolved_protocol
+        response_dict.update(status_code=500, body=_CUT_ANSWER[protocol])
+
+
+def _refuse_cut(
+    http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: object
+) -> None:
+    """Raise that error once the retries are used up: botocore looks at the answer's own status, a success."""
+    if http_response.status_code < _FIRST_ERROR and "Error" in parsed:
+        raise ClientError(parsed, model.name)  # type: ignore[arg-type]  # it is what botocore gives there

@@ -13,7 +13,8 @@ def now() -> datetime:
 
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware time as RFC 3339 in UTC with whole seconds, as `2026-11-25T02:00:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: its %Y writes a year before 1000 without leading zeros.
+    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def from_rfc3339(text: str) -> datetime:
@@ -25,7 +26,10 @@ def from_rfc3339(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no UTC offset")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is beyond what can be told in UTC") from None
 
 
 def retry_after_seconds(header: str | None) -> float | None:

@@ -5,6 +5,7 @@ A run that finds nothing to do asks no more than this, and so starts without acm
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import urllib.error
@@ -55,7 +56,7 @@ def fetch_directory(url: str, ca_root: str | None) -> Directory:
         AcmeError: it cannot be reached, or what it answers is no directory.
     """
     directory, _ = _get_json(url, ca_root)
-    if not isinstance(directory.get("newOrder"), str):
+    if not (isinstance(directory.get("newOrder"), str) and isinstance(directory.get("meta", {}), dict)):
         raise AcmeError(f"{url} answers no ACME directory: check the directory's URL")
     return directory
 
@@ -81,12 +82,13 @@ def fetch_renewal_window(
     if end < start:
         raise AcmeError(f"{url} answers a window that ends before it starts")
     explanation = answer.get("explanationURL")
-    wait = _USUAL_POLL if retry_after is None else timedelta(seconds=retry_after)
+    longest = _LONGEST_POLL.total_seconds()  # clipped before it can overflow a timedelta
+    wait = _USUAL_POLL if retry_after is None else timedelta(seconds=min(retry_after, longest))
     return RenewalWindow(
         start.astimezone(UTC),
         end.astimezone(UTC),
         explanation if isinstance(explanation, str) else None,
-        now + min(max(wait, _SHORTEST_POLL), _LONGEST_POLL),
+        now + max(wait, _SHORTEST_POLL),
     )
 
 
@@ -102,7 +104,7 @@ def _get_json(url: str, ca_root: str | None) -> tuple[dict[str, Any], float | No
             retry_after = retry_after_seconds(response.headers.get("Retry-After"))
     except urllib.error.HTTPError as error:
         raise AcmeError(f"{url} answers HTTP {error.code}: {error.reason}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise AcmeError(
             f"the certificate authority cannot be reached at {url}: {getattr(error, 'reason', error)}. "
             "The schedule tries again by itself."

@@ -116,7 +116,12 @@ def _retry_time(detail: str, retry_after: float | None) -> datetime | None:
     if retry_after is not None:
         return now() + timedelta(seconds=min(retry_after, _LONGEST_RETRY_AFTER))
     words = re.search(r"retry after (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", detail)
-    return datetime.fromisoformat(words[1]).replace(tzinfo=UTC) if words else None
+    if words is None:
+        return None
+    try:
+        return datetime.fromisoformat(words[1]).replace(tzinfo=UTC)
+    except ValueError:  # no such day
+        return None
 
 
 def problem_code(problem_type: str) -> str:

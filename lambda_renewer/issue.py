@@ -121,7 +121,9 @@ def _prove_control(
     try:
         records.present(values, leftovers=leftovers)
         for _, challenge in pending:
-            client.answer(challenge)
+            # One that a run answered before it died is refused a second time while it is being validated.
+            if challenge.status == messages.STATUS_PENDING:
+                client.answer(challenge)
         client.poll_order(order, messages.STATUS_READY, deadline)
     finally:
         records.remove(_union(values, leftovers))

@@ -25,6 +25,8 @@ class Pending:
         private_key: PEM, written before the order is finalized, or None.
         values: record name -> TXT values that were set and may stand there still, as Route 53 keeps them.
         attempt: number of the run that works on it, from 1.
+        holder: random name of that run; without it two runs that begin in one second could write the same
+            text, which Secrets Manager takes for one write sent twice.
         failures: number of runs that failed since the last certificate.
         problem: what the last failure was.
         lease_until: another run works on it until then, unless it died.
@@ -38,6 +40,7 @@ class Pending:
     private_key: str | None = field(default=None, repr=False)
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     attempt: int = 0
+    holder: str | None = None
     failures: int = 0
     problem: str | None = None
     lease_until: datetime | None = None

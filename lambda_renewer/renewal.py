@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -38,7 +39,7 @@ def renew(run: Run) -> Outcome:
     """
     contents = read_secret(run.store)
     current, pending = stored_certificate(contents), stored_pending(contents)
-    waiting = _reason_to_wait(run, pending)
+    waiting = reason_to_wait(run, pending)
     if waiting:
         return outcome(run, current, renewed=False, reason=waiting)
     pending = for_this_request(run, pending)
@@ -71,7 +72,7 @@ def issue_and_store(
     journal = Journal(
         run.store,
         contents.newest,
-        replace(pending, attempt=pending.attempt + 1, lease_until=run.lease_until),
+        replace(pending, attempt=pending.attempt + 1, holder=uuid.uuid4().hex, lease_until=run.lease_until),
     )
     try:
         issued = _issue(run, current, journal, directory)
@@ -114,7 +115,8 @@ def outcome(
     return described
 
 
-def _reason_to_wait(run: Run, pending: Pending | None) -> str | None:
+def reason_to_wait(run: Run, pending: Pending | None) -> str | None:
+    """Return why nothing is to be issued now, or None: another run's lease, the authority's Retry-After."""
     if pending is None:
         return None
     if pending.lease_until is not None and pending.lease_until > run.started:

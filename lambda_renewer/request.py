@@ -38,7 +38,6 @@ _FIELDS = {
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII)
 _MAX_NAME = 253
-_MAX_SECONDS = 366 * 86_400  # a schedule rarer than yearly is a mistake, and must not overflow a date
 _MAX_DOMAINS = 100  # Let's Encrypt's limit of identifiers a certificate
 _MAX_SECONDS = 366 * 86_400  # a schedule rarer than yearly is a mistake, and must not overflow a date
 
@@ -222,10 +221,11 @@ def _delegations(event: Mapping[str, Any]) -> dict[str, str]:
     allowed = 'an object such as {"example.com": "example-com.acme.example.net"} is wanted'
     if not isinstance(value, dict):
         raise RequestError("delegations", value, allowed)
-    for domain, target in value.items():
+    delegations = {to_ascii(domain): target for domain, target in value.items()}
+    for domain, target in delegations.items():
         if not (isinstance(target, str) and is_dns_name(domain) and is_record_name(target)):
             raise RequestError("delegations", value, allowed)
-    return dict(value)
+    return delegations
 
 
 def _domains(event: Mapping[str, Any]) -> tuple[str, ...]:
@@ -256,4 +256,4 @@ def _zones(event: Mapping[str, Any]) -> dict[str, str]:
             raise RequestError("zones", value, allowed)
         if not isinstance(zone["id"], str) or not zone["id"]:
             raise RequestError("zones", value, allowed)
-    return {name.rstrip(".").lower(): zone["id"] for name, zone in value.items()}
+    return {to_ascii(name.rstrip(".")): zone["id"] for name, zone in value.items()}

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from .decide import Decision
 from .directory import fetch_directory
-from .document import Certificate, NoCertificate, read_document, write_revoked
-from .errors import RequestError
+from .document import Certificate, NoCertificate, read_document, write_document, write_revoked
+from .errors import RequestError, StoreConflict
 from .journal import Journal
-from .renewal import Outcome, for_this_request, issue_and_store, outcome
+from .pending import Pending
+from .renewal import Outcome, for_this_request, issue_and_store, outcome, reason_to_wait
 from .request import REVOCATION_REASONS
 from .run import Run, file_of, log, read_secret, stored_certificate, stored_pending
+from .store import Contents
 
 if TYPE_CHECKING:
     from .acme_client import AccountKey
@@ -31,45 +33,70 @@ def revoke(run: Run) -> Outcome:
 
     Raises:
         RequestError: the serial is neither the current certificate's nor the previous one's.
+        StoreConflict: another run works on the certificate.
         RenewerError: the authority or AWS refused.
     """
+    serial = run.request.serial or ""
     contents = read_secret(run.store)
-    current = stored_certificate(contents)
-    if isinstance(current, Certificate) and current.serial == run.request.serial:
-        pending = for_this_request(run, stored_pending(contents))
-        doomed = (*current.revoked_serials, current.serial)
-        decision = Decision(renew=True, reason=f"{current.serial} is being revoked: {run.request.reason}")
+    current, pending = stored_certificate(contents), stored_pending(contents)
+    waiting = reason_to_wait(run, pending)
+    if isinstance(current, Certificate) and current.serial == serial:
+        if waiting and not run.request.revoke_first:
+            raise StoreConflict(f"nothing was revoked: {waiting}. Repeat the command then, or say `now`")
+        doomed = (*current.revoked_serials, serial)
         if run.request.revoke_first:
             _revoke(run, current)
-            journal = Journal(run.store, contents.newest, pending)
+            journal = Journal(run.store, contents.newest, for_this_request(run, pending))
             journal.put_current(write_revoked(doomed))
-            contents = run.store.read()
-            pending = replace(pending, order=None, private_key=None)
-            return issue_and_store(run, contents, NoCertificate(doomed), pending, decision, None)
-        done = issue_and_store(
-            run, contents, replace(current, revoked_serials=doomed), pending, decision, None
+            return _issue_another(run, None if waiting is None else f"no other yet: {waiting}")
+        return _replace_then_revoke(run, contents, current, doomed, pending)
+    if isinstance(current, NoCertificate) and serial in current.revoked_serials:
+        return _issue_another(run, waiting)
+    return _finish(run, contents, current, serial)
+
+
+def _replace_then_revoke(
+    run: Run, contents: Contents, current: Certificate, doomed: tuple[str, ...], pending: Pending | None
+) -> Outcome:
+    """Issue another certificate, make it current, then revoke `current`."""
+    decision = Decision(renew=True, reason=f"{current.serial} is being revoked: {run.request.reason}")
+    marked = replace(current, revoked_serials=doomed)
+    done = issue_and_store(run, contents, marked, for_this_request(run, pending), decision, None)
+    if not done["renewed"]:
+        raise StoreConflict(
+            f"nothing was revoked: {done['reason']}. Repeat the command in a quarter of an hour"
         )
-        if done["renewed"]:
-            _revoke(run, current)
-        return done
-    _revoke(run, _previous(run, current))
-    return outcome(
-        run, current, renewed=False, reason=f"{run.request.serial} is revoked: {run.request.reason}"
-    )
+    _revoke(run, current)
+    return done
 
 
-def _previous(run: Run, current: Certificate | NoCertificate) -> Certificate:
-    """Return the certificate that an unfinished revocation has replaced already."""
+def _issue_another(run: Run, waiting: str | None) -> Outcome:
+    """Issue the certificate that the state `revoked` promises, unless there is a reason to wait."""
+    contents = run.store.read()
+    current = stored_certificate(contents)
+    if waiting:
+        return outcome(run, current, renewed=False, reason=waiting)
+    decision = Decision(renew=True, reason=f"{run.request.serial} is revoked: {run.request.reason}")
+    pending = for_this_request(run, stored_pending(contents))
+    return issue_and_store(run, contents, current, pending, decision, None)
+
+
+def _finish(run: Run, contents: Contents, current: Certificate | NoCertificate, serial: str) -> Outcome:
+    """Revoke the previous certificate, which a revocation that stopped half-way has replaced already."""
     version = run.store.read_stage("AWSPREVIOUS")
     previous = read_document(version.text) if version else None
-    if isinstance(previous, Certificate) and previous.serial == run.request.serial:
-        return previous
-    is_now = current.serial if isinstance(current, Certificate) else "none"
-    raise RequestError(
-        "serial",
-        run.request.serial,
-        f"the current certificate's is {is_now}, and the previous one's is another",
-    )
+    if not isinstance(previous, Certificate) or previous.serial != serial:
+        if serial in current.revoked_serials:
+            return outcome(run, current, renewed=False, reason=f"{serial} was revoked already")
+        is_now = current.serial if isinstance(current, Certificate) else "none"
+        raise RequestError(
+            "serial", serial, f"the current certificate's is {is_now}, and the previous one's is another"
+        )
+    _revoke(run, previous)
+    if isinstance(current, Certificate) and serial not in current.revoked_serials:
+        marked = replace(current, revoked_serials=(*current.revoked_serials, serial))
+        run.store.write(write_document(marked), ["AWSCURRENT", "AWSPENDING"], based_on=contents.newest)
+    return outcome(run, current, renewed=False, reason=f"{serial} is revoked: {run.request.reason}")
 
 
 def _revoke(run: Run, certificate: Certificate) -> None:

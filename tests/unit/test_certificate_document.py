@@ -17,10 +17,11 @@ from infrastructure.policies import nas_policy, renewer_policy
 from lambda_renewer import document as renewer
 from lambda_renewer.errors import AcmeError, StoreError
 from lambda_renewer.keys import certificate_document, make_key
+from lambda_renewer.pending import Pending, write_pending
 from lambda_renewer.request import parse_request
 from local_cloud.acme.certificates import make_authority
 from synology_agent import document as agent
-from synology_agent.errors import DocumentRefused, NotIssuedYet
+from synology_agent.errors import AgentError, DocumentRefused, NotIssuedYet
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "certificate-document.md").read_text()
@@ -66,7 +67,16 @@ def written(*, with_chain: bool = True) -> str:
     )
     pem = leaf.public_bytes(serialization.Encoding.PEM).decode()
     pem += issuer.certificate_pem() if with_chain else ""
-    return renewer.write_document(certificate_document(request, key, pem, ISSUED))
+    return renewer.write_document(
+        certificate_document(
+            request,
+            key,
+            pem,
+            account="https://acme.example.net/account/1",
+            issued_at=ISSUED,
+            revoked_serials=("3039",),
+        )
+    )
 
 
 WRITTEN = written()
@@ -86,7 +96,7 @@ def example() -> dict[str, Any]:
 
 def test_what_the_renewer_writes_the_agent_reads() -> None:
     ours, theirs = renewer.read_document(WRITTEN), agent.read_document(WRITTEN)
-    assert ours is not None
+    assert isinstance(ours, renewer.Certificate)
     for same in ("leaf", "chain", "private_key", "serial", "issuer"):
         assert getattr(theirs, same) == getattr(ours, same)
     assert theirs.fingerprint == ours.fingerprint_sha256
@@ -122,9 +132,47 @@ def test_the_schema_is_one_number_for_both_sides_and_the_page() -> None:
 def test_the_state_empty_means_the_same_to_both() -> None:
     assert set(json.loads(renewer.EMPTY)) == {"schema", "state"}
     assert "state" not in json.loads(WRITTEN)
-    assert renewer.read_document(renewer.EMPTY) is None
+    assert renewer.read_document(renewer.EMPTY) == renewer.NoCertificate()
     with pytest.raises(NotIssuedYet):
         agent.read_document(renewer.EMPTY)
+
+
+def test_the_state_revoked_is_no_certificate_to_either() -> None:
+    revoked = renewer.write_revoked(("3039",))
+    assert set(json.loads(revoked)) == {"schema", "state", "revoked_serials"}
+    assert renewer.read_document(revoked) == renewer.NoCertificate(("3039",))
+    with pytest.raises(AgentError):
+        agent.read_document(revoked)
+
+
+def test_the_page_has_the_states_that_are_written() -> None:
+    states = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", section("States"), re.MULTILINE)
+    assert set(states) - {"state"} == {"empty", "revoked"}  # the first is the table's head
+    for text in (renewer.EMPTY, renewer.write_revoked(())):
+        assert json.loads(text)["state"] in states
+
+
+def section(name: str) -> str:
+    """Return one section of the page."""
+    return PAGE.split(f"## {name}\n")[1].split("\n## ")[0]
+
+
+def test_the_page_has_exactly_the_fields_of_an_issuance_in_flight() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", section("An issuance in flight"), re.MULTILINE)
+    written_fields = json.loads(write_pending(Pending(request="a digest")))
+    assert set(rows) == set(written_fields)
+    assert len(rows) == len(set(rows))
+    assert written_fields["state"] == "pending"
+    for words in ("`pending`", "AWSPENDING"):
+        assert words in section("An issuance in flight")
+
+
+def test_neither_takes_an_issuance_in_flight_for_a_certificate() -> None:
+    text = write_pending(Pending(request="a digest", private_key="a key"))
+    with pytest.raises(StoreError):
+        renewer.read_document(text)
+    with pytest.raises(DocumentRefused):
+        agent.read_document(text)
 
 
 def test_both_refuse_an_unknown_schema_by_name() -> None:

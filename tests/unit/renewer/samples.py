@@ -48,6 +48,7 @@ def certificate(lifetime: timedelta = timedelta(days=90), **changes: Any) -> Cer
             not_after=START + lifetime,
             issued_at=START,
             acme_directory=EVENT["directory"],
+            acme_account="https://acme.example.net/account/1",
             profile="classic",
             ari_id="AAAA.MDk",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import itertools
 import json
 from collections.abc import Callable
@@ -11,12 +12,15 @@ from typing import Any
 
 import pytest
 import requests
-from acme import messages
+from acme import challenges, messages
+from cryptography import x509
 from josepy.jwa import ES256
 
 from lambda_renewer import clock
-from lambda_renewer.acme_client import AcmeClient, Network, make_account_key
+from lambda_renewer.acme_client import AcmeClient, ExternalAccount, Network, make_account_key
 from lambda_renewer.errors import AcmeError, DeadlineExceeded, OrderFailed, Problem
+from lambda_renewer.waiting import Deadline
+from local_cloud.acme.certificates import make_authority
 
 CA = "https://ca.example"
 DIRECTORY = {
@@ -111,7 +115,7 @@ def network(authority: Callable[..., requests.Response]) -> Network:
 def connect(monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], requests.Response]) -> AcmeClient:
     authority = Authority(answer)
     monkeypatch.setattr(requests.Session, "request", lambda _self, *args, **rest: authority(*args, **rest))
-    client = AcmeClient(f"{CA}/dir", make_account_key())
+    client = AcmeClient(DIRECTORY, make_account_key())
     client.use_account(f"{CA}/account/1")
     return client
 
@@ -159,16 +163,21 @@ def test_a_problem_keeps_type_detail_status_and_retry_after() -> None:
     document = {"type": f"{URN}rateLimited", "detail": "too many", "status": 429}
     found = problem(response(429, document, content_type="application/problem+json", Retry_After="75533"))
     assert (found.type, found.detail, found.status) == (f"{URN}rateLimited", "too many", 429)
-    assert (found.code, found.retry_after, found.url) == ("rateLimited", 75_533.0, f"{CA}/order")
+    assert (found.code, found.url) == ("rateLimited", f"{CA}/order")
+    assert seconds_until(found) == pytest.approx(75_533.0, abs=5)
 
 
 def test_retry_after_may_be_a_date() -> None:
     at = (clock.now() + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     found = problem(response(503, {"type": f"{URN}serverInternal"}, Retry_After=at))
-    assert found.retry_after is not None
-    assert 3_590 < found.retry_after <= 3_600
-    assert problem(response(503, {}, Retry_After="soon")).retry_after is None
-    assert problem(response(503, {})).retry_after is None
+    assert 3_590 < seconds_until(found) <= 3_600
+    assert problem(response(503, {}, Retry_After="soon")).retry_at is None
+    assert problem(response(503, {})).retry_at is None
+
+
+def seconds_until(found: Problem) -> float:
+    assert found.retry_at is not None
+    return (found.retry_at - clock.now()).total_seconds()
 
 
 def test_a_conflict_keeps_its_document() -> None:
@@ -187,9 +196,12 @@ def test_requests_are_signed_with_es256_and_the_kid(monkeypatch: pytest.MonkeyPa
     order = {"status": "pending", "authorizations": [], "finalize": f"{CA}/finalize", "identifiers": []}
     authority = Authority(lambda _url: response(201, order, Location=f"{CA}/order/1"))
     monkeypatch.setattr(requests.Session, "request", lambda _self, *args, **rest: authority(*args, **rest))
-    client = AcmeClient(f"{CA}/dir", make_account_key())
+    client = AcmeClient(DIRECTORY, make_account_key())
     client.use_account(f"{CA}/account/1")
-    assert client.new_order(("example.com", "*.example.com"), profile="classic").uri == f"{CA}/order/1"
+    assert (
+        client.new_order(("example.com", "*.example.com"), profile="classic", replaces=None).uri
+        == f"{CA}/order/1"
+    )
     [protected] = authority.protected
     assert (protected["alg"], protected["kid"], protected["url"]) == (
         "ES256",
@@ -205,15 +217,14 @@ def test_requests_are_signed_with_es256_and_the_kid(monkeypatch: pytest.MonkeyPa
             "profile": "classic",
         }
     ]
-    client.new_order(("example.com",), profile=None)
+    client.new_order(("example.com",), profile=None, replaces=None)
     assert "profile" not in authority.payloads[1]
 
 
 def test_a_new_account(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = Authority(lambda _url: response(201, {"status": "valid"}, Location=f"{CA}/account/7"))
     monkeypatch.setattr(requests.Session, "request", lambda _self, *args, **rest: authority(*args, **rest))
-    client = AcmeClient(f"{CA}/dir", make_account_key())
-    assert client.terms_of_service() == f"{CA}/terms"
+    client = AcmeClient(DIRECTORY, make_account_key())
     assert client.new_account(contact="a@example.com", terms_agreed=True) == f"{CA}/account/7"
     assert client.new_account(contact=None, terms_agreed=False) == f"{CA}/account/7"
     assert authority.payloads == [
@@ -236,20 +247,14 @@ def test_a_new_account(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_is_no_order(monkeypatch: pytest.MonkeyPatch, answer: requests.Response) -> None:
     client = connect(monkeypatch, lambda _url: answer)
     with pytest.raises(AcmeError, match="RFC 8555"):
-        client.new_order(("example.com",), profile=None)
+        client.new_order(("example.com",), profile=None, replaces=None)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'"text"', b"{}"])
-def test_a_directory_that_is_none(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    monkeypatch.setattr(
-        requests.Session,
-        "request",
-        lambda _self, _method, url, **_rest: Authority._finish(
-            Authority(lambda _url: response()), response(200, body), url, nonce=False
-        ),
-    )
-    with pytest.raises(AcmeError, match=f"{CA}/dir"):
-        AcmeClient(f"{CA}/dir", make_account_key()).new_account(contact=None, terms_agreed=False)
+@pytest.mark.parametrize("resource", ["newAccount", "newNonce"])
+def test_a_directory_that_lacks_a_resource(resource: str) -> None:
+    directory = {name: url for name, url in DIRECTORY.items() if name != resource}
+    with pytest.raises(AcmeError, match=f"the directory has no {resource}"):
+        AcmeClient(directory, make_account_key()).new_account(contact=None, terms_agreed=False)
 
 
 def test_an_authority_without_nonces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,8 +269,12 @@ def test_an_authority_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, fa
         raise failure
 
     monkeypatch.setattr(requests.Session, "request", fail)
-    with pytest.raises(AcmeError, match=f"{CA}/dir cannot be reached: {failure}. The schedule tries again"):
-        AcmeClient(f"{CA}/dir", make_account_key())
+    client = AcmeClient(DIRECTORY, make_account_key())
+    client.use_account(f"{CA}/account/1")
+    with pytest.raises(
+        AcmeError, match=f"cannot be reached at {CA}/order/1: {failure}. The schedule tries again"
+    ):
+        client.order(f"{CA}/order/1")
 
 
 def order(status: str, **more: Any) -> dict[str, Any]:
@@ -284,7 +293,7 @@ def test_polling_heeds_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     client = connect(monkeypatch, lambda _url: next(answers))
     resource = messages.OrderResource(uri=f"{CA}/order/1", body=messages.Order())
-    found = client.poll_order(resource, messages.STATUS_READY, clock.Deadline(60))
+    found = client.poll_order(resource, messages.STATUS_READY, Deadline(60))
     assert found.status == messages.STATUS_READY
     assert slept[1] == 7.0
     assert len(slept) == 4
@@ -295,7 +304,7 @@ def test_polling_ends_with_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None
     client = connect(monkeypatch, lambda _url: response(200, order("pending"), Retry_After="75533"))
     resource = messages.OrderResource(uri=f"{CA}/order/1", body=messages.Order())
     with pytest.raises(DeadlineExceeded, match="Retry-After of 75533 s"):
-        client.poll_order(resource, messages.STATUS_READY, clock.Deadline(60))
+        client.poll_order(resource, messages.STATUS_READY, Deadline(60))
 
 
 def test_an_invalid_order_names_the_name_and_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,10 +325,131 @@ def test_an_invalid_order_names_the_name_and_the_reason(monkeypatch: pytest.Monk
     client = connect(monkeypatch, lambda url: response(200, bodies[url]))
     resource = messages.OrderResource(uri=f"{CA}/order/1", body=messages.Order())
     with pytest.raises(OrderFailed, match=r"\*\.example\.com: .*unauthorized: no TXT record .*name servers"):
-        client.poll_order(resource, messages.STATUS_READY, clock.Deadline(60))
+        client.poll_order(resource, messages.STATUS_READY, Deadline(60))
     bodies[f"{CA}/order/1"] = order("invalid", error={"type": f"{URN}caa", "detail": "forbidden"})
     with pytest.raises(OrderFailed, match="caa: forbidden"):
-        client.poll_order(resource, messages.STATUS_READY, clock.Deadline(60))
+        client.poll_order(resource, messages.STATUS_READY, Deadline(60))
     bodies[f"{CA}/order/1"] = order("invalid")
     with pytest.raises(OrderFailed, match="the authority gave no reason"):
-        client.poll_order(resource, messages.STATUS_READY, clock.Deadline(60))
+        client.poll_order(resource, messages.STATUS_READY, Deadline(60))
+
+
+def test_an_account_is_bound_with_the_key_of_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(lambda _url: response(201, {"status": "valid"}, Location=f"{CA}/account/7"))
+    monkeypatch.setattr(requests.Session, "request", lambda _self, *args, **rest: authority(*args, **rest))
+    secret = base64.urlsafe_b64encode(b"k" * 32).decode().rstrip("=")
+    external = ExternalAccount(kid="kid-1", hmac_key=secret)
+    assert secret not in repr(external)
+    client = AcmeClient(DIRECTORY, make_account_key())
+    client.new_account(contact=None, terms_agreed=True, external=external)
+    [payload] = authority.payloads
+    binding = payload["externalAccountBinding"]
+    assert json.loads(_decode(binding["protected"])) == {
+        "alg": "HS256",
+        "kid": "kid-1",
+        "url": f"{CA}/account",
+    }
+    assert json.loads(_decode(binding["payload"])) == authority.protected[0]["jwk"]
+    signed = f"{binding['protected']}.{binding['payload']}".encode()
+    assert _decode(binding["signature"]) == hmac.digest(b"k" * 32, signed, "sha256")
+
+
+def orders(monkeypatch: pytest.MonkeyPatch, first: requests.Response) -> tuple[AcmeClient, Authority]:
+    """An authority whose first answer is `first`, and then an order."""
+    answers = iter([first, response(201, order("pending", authorizations=[]), Location=f"{CA}/order/2")])
+    authority = Authority(lambda _url: next(answers))
+    monkeypatch.setattr(requests.Session, "request", lambda _self, *args, **rest: authority(*args, **rest))
+    client = AcmeClient(DIRECTORY, make_account_key())
+    client.use_account(f"{CA}/account/1")
+    return client, authority
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "detail"),
+    [
+        (409, "alreadyReplaced", "by another order"),
+        (409, "conflict", "busy"),
+        (404, "malformed", "no such certificate"),
+        (403, "unauthorized", "of another account"),
+        (500, "serverInternal", "cannot tell whether it was replaced"),
+        (500, "serverInternal", "could not find an order for the given certificate"),
+    ],
+)
+def test_an_order_is_repeated_once_without_what_it_replaces(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, detail: str
+) -> None:
+    client, authority = orders(monkeypatch, response(status, {"type": URN + code, "detail": detail}))
+    made = client.new_order(("example.com",), profile=None, replaces="AAAA.MDk")
+    assert made.uri == f"{CA}/order/2"
+    assert [payload.get("replaces") for payload in authority.payloads] == ["AAAA.MDk", None]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "replaces"),
+    [(429, "rateLimited", "AAAA.MDk"), (500, "serverInternal", "AAAA.MDk"), (409, "alreadyReplaced", None)],
+)
+def test_no_other_refusal_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, replaces: str | None
+) -> None:
+    client, authority = orders(monkeypatch, response(status, {"type": URN + code, "detail": "no"}))
+    with pytest.raises(Problem):
+        client.new_order(("example.com",), profile=None, replaces=replaces)
+    assert len(authority.payloads) == 1
+
+
+@pytest.mark.parametrize("status", ["invalid", "expired", "revoked", "deactivated", None, "of tomorrow"])
+def test_an_authorization_that_is_dead_fails_the_order(
+    monkeypatch: pytest.MonkeyPatch, status: str | None
+) -> None:
+    body = {"identifier": {"type": "dns", "value": "example.com"}, "status": status}
+    client = connect(monkeypatch, lambda _url: response(200, body))
+    with pytest.raises(OrderFailed, match=f"an authorization is {status}: example.com. The next run makes"):
+        client.authorization(f"{CA}/authz/1")
+    client = connect(monkeypatch, lambda _url: response(200, {"status": status}))
+    with pytest.raises(OrderFailed, match="a name"):
+        client.authorization(f"{CA}/authz/1")
+
+
+def test_an_unknown_challenge_type_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {
+        "identifier": {"type": "dns", "value": "example.com"},
+        "status": "pending",
+        "challenges": [
+            {"type": "dns-of-tomorrow-02", "url": f"{CA}/c/1", "status": "pending"},
+            {"type": "dns-01", "url": f"{CA}/c/2", "status": "pending", "token": "a" * 43},
+        ],
+    }
+    client = connect(monkeypatch, lambda _url: response(200, body))
+    found = client.authorization(f"{CA}/authz/1")
+    kinds = [isinstance(one.chall, challenges.DNS01) for one in found.challenges]
+    assert kinds == [False, True]
+
+
+@pytest.mark.parametrize(("code", "raises"), [("alreadyRevoked", False), ("badRevocationReason", True)])
+def test_a_certificate_that_is_revoked_already_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, code: str, raises: bool
+) -> None:
+    monkeypatch.setitem(DIRECTORY, "revokeCert", f"{CA}/revoke")
+    leaf = x509.load_pem_x509_certificate(make_authority("Root").certificate_pem().encode())
+    client = connect(monkeypatch, lambda _url: response(400, {"type": URN + code, "detail": "no"}))
+    if raises:
+        with pytest.raises(Problem, match=code):
+            client.revoke(leaf, 4)
+    else:
+        client.revoke(leaf, 4)
+
+
+def test_alternate_chains_are_followed_by_their_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    chains = {
+        f"{CA}/cert/{number}": make_authority(f"Root {number}").certificate_pem() for number in range(3)
+    }
+    links = f'<{CA}/dir>;rel="index", <{CA}/cert/1>;rel="alternate", <{CA}/cert/2>;rel="alternate"'
+
+    def answer(url: str) -> requests.Response:
+        return response(
+            200, chains[url].encode(), content_type="application/pem-certificate-chain", Link=links
+        )
+
+    client = connect(monkeypatch, answer)
+    for wanted, number in ((None, 0), ("Root 0", 0), ("Root 1", 1), ("Root 2", 2), ("Root 3", 0)):
+        assert client.certificate(f"{CA}/cert/0", preferred_chain=wanted) == chains[f"{CA}/cert/{number}"]

@@ -5,15 +5,25 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
+from lambda_renewer.document import Certificate
 from lambda_renewer.errors import AcmeError
-from lambda_renewer.keys import PrivateKey, certificate_document, make_csr, make_key
+from lambda_renewer.keys import (
+    PrivateKey,
+    certificate_document,
+    make_csr,
+    make_key,
+    read_key,
+    topmost_issuer,
+    write_key,
+)
 from lambda_renewer.request import KEY_TYPES
 from local_cloud.acme.certificates import Authority, make_authority
 from tests.unit.renewer.samples import request
@@ -53,6 +63,17 @@ def leaf(
 CHAIN = INNER.certificate_pem() + OUTER.certificate_pem()
 
 
+def described(full_chain: str, **changes: Any) -> Certificate:
+    return certificate_document(
+        request(**changes),
+        KEY,
+        full_chain,
+        account="https://acme.example.net/account/1",
+        issued_at=ISSUED,
+        revoked_serials=("a1", "b2"),
+    )
+
+
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_each_key_type_signs_the_request(key_type: str) -> None:
     key = make_key(key_type)
@@ -82,7 +103,7 @@ def test_common_name(domains: tuple[str, ...], common_name: list[str]) -> None:
 
 
 def test_the_document_of_a_good_chain() -> None:
-    made = certificate_document(request(), KEY, leaf() + CHAIN, ISSUED)
+    made = described(leaf() + CHAIN)
     parsed = x509.load_pem_x509_certificate(made.leaf.encode())
     assert made.leaf == leaf_pem(parsed)
     assert made.chain == CHAIN
@@ -94,7 +115,8 @@ def test_the_document_of_a_good_chain() -> None:
     assert (made.serial, made.issuer) == ("3039", "Inner intermediate")
     assert made.fingerprint_sha256 == parsed.fingerprint(hashes.SHA256()).hex()
     assert (made.not_before, made.not_after) == (ISSUED, ISSUED + timedelta(days=90))
-    assert (made.issued_at, made.revoked_serials) == (ISSUED, ())
+    assert (made.issued_at, made.revoked_serials) == (ISSUED, ("a1", "b2"))
+    assert made.acme_account == "https://acme.example.net/account/1"
     assert (made.acme_directory, made.profile) == ("https://acme.example.net/dir", "classic")
 
 
@@ -103,7 +125,7 @@ def leaf_pem(certificate: x509.Certificate) -> str:
 
 
 def test_more_names_than_asked_are_taken() -> None:
-    made = certificate_document(request(domains=["example.com"]), KEY, leaf() + CHAIN, ISSUED)
+    made = described(leaf() + CHAIN, domains=["example.com"])
     assert made.domains == ("example.com",)
 
 
@@ -111,7 +133,7 @@ def test_more_names_than_asked_are_taken() -> None:
     ("serial", "der"), [(0x7F, b"\x7f"), (0x80, b"\x00\x80"), (0x87654321, b"\x00\x87\x65\x43\x21")]
 )
 def test_ari_identifier(serial: int, der: bytes) -> None:
-    made = certificate_document(request(), KEY, leaf(serial=serial) + CHAIN, ISSUED)
+    made = described(leaf(serial=serial) + CHAIN)
     identifier, number = made.ari_id.split(".")
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(INNER.key.public_key()).digest
     assert base64.urlsafe_b64decode(identifier + "=" * (-len(identifier) % 4)) == key_identifier
@@ -121,7 +143,7 @@ def test_ari_identifier(serial: int, der: bytes) -> None:
 
 def test_ari_identifier_of_the_rfc() -> None:
     """The serial number of RFC 9773's example, 00:87:65:43:21, is `AIdlQyE` there."""
-    made = certificate_document(request(), KEY, leaf(serial=0x87654321) + CHAIN, ISSUED)
+    made = described(leaf(serial=0x87654321) + CHAIN)
     assert made.ari_id.endswith(".AIdlQyE")
 
 
@@ -145,5 +167,31 @@ def test_ari_identifier_of_the_rfc() -> None:
 )
 def test_what_the_authority_sends_is_checked(full_chain: str, words: str) -> None:
     with pytest.raises(AcmeError, match=words) as raised:
-        certificate_document(request(), KEY, full_chain, ISSUED)
+        described(full_chain)
     assert "PRIVATE KEY" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key_type", KEY_TYPES)
+def test_a_key_is_read_as_it_was_written(key_type: str) -> None:
+    key = make_key(key_type)
+    assert write_key(read_key(write_key(key))) == write_key(key)
+
+
+@pytest.mark.parametrize("pem", ["", "text", leaf()])
+def test_what_is_no_key_is_refused(pem: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read_key(pem)
+
+
+def test_a_key_of_another_kind_is_refused() -> None:
+    other = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(ValueError, match="neither an RSA nor an elliptic curve key"):
+        read_key(other.decode())
+
+
+def test_the_topmost_issuer() -> None:
+    assert topmost_issuer(leaf() + CHAIN) == "Root"
+    assert topmost_issuer(leaf() + INNER.certificate_pem()) == "Outer intermediate"
+    assert topmost_issuer("no chain") == ""

@@ -9,16 +9,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_renewer import request as request_module
 from lambda_renewer.errors import RequestError
-from lambda_renewer.request import KEY_TYPES, CertificateRequest, is_dns_name, parse_request
+from lambda_renewer.request import (
+    KEY_TYPES,
+    NAMED_DIRECTORIES,
+    REVOCATION_REASONS,
+    CertificateRequest,
+    is_dns_name,
+    is_record_name,
+    parse_request,
+    to_ascii,
+)
 from tests.unit.renewer.samples import EVENT
 
 NO_TEXT = [None, "", 7, True, ["text"], {"a": 1}]
 WRONG: dict[str, list[Any]] = {
-    "action": [*NO_TEXT, "revoke", "Renew"],
+    "action": [*NO_TEXT, "renews", "Renew"],
+    "force": [None, "true", 1, 0, "", []],
+    "serial": ["", 7, True, [], "0x1f", "1F", "1f ", "g", "\u0661"],
+    "reason": [*NO_TEXT, "keycompromise", "cACompromise", "certificateHold"],
+    "now": [None, "true", 1, 0, "", []],
+    "eab_secret": ["", 7, [], True],
+    "preferred_chain": ["", 7, [], True],
+    "delegations": [
+        *(None, [], "example.com", {"example.com": 7}, {"example.com": ""}, {"example.com": None}),
+        *({"example": "a.example.net"}, {"*.example.com": "a.example.net"}, {"": "a.example.net"}),
+        *({"example.com": "net"}, {"example.com": "a.example.net."}, {"example.com": "*.example.net"}),
+        *({"example.com": "A.example.net"}, {"example.com": "__a.example.net"}),
+    ],
     "name": NO_TEXT,
     "domains": [
-        *(None, "example.com", [], {}, [7], [None], [["example.com"]], ["example"], ["Example.com"]),
+        *(None, "example.com", [], {}, [7], [None], [["example.com"]], ["example"], ["exa mple.com"]),
         *(
             ["*.com"],
             ["a.*.example.com"],
@@ -28,7 +50,15 @@ WRONG: dict[str, list[Any]] = {
             ["example.com."],
             ["-a.example.com"],
         ),
-        *(["a-.example.com"], ["a_b.example.com"], ["a..example.com"], ["ä.example.com"], ["example.com\n"]),
+        *(
+            ["a-.example.com"],
+            ["a_b.example.com"],
+            ["a..example.com"],
+            ["ä_b.example.com"],
+            ["example.com\n"],
+        ),
+        *(["ä..example.com"], ["*.ä.*.example.com"], ["☃.example.com"], ["ä" * 60 + ".example.com"]),
+        *(["example.com", "Example.com"], ["bücher.example", "xn--bcher-kva.example"]),
         *(["example.com", "example.com"], [f"{'a' * 64}.example.com"], [".".join(["a" * 62] * 5)]),
         [f"n{number}.example.com" for number in range(101)],
     ],
@@ -55,15 +85,25 @@ WRONG: dict[str, list[Any]] = {
     "interval_seconds": [None, 0, -1, 1.5, "43200", True, 10**12],
     "window_seconds": [None, -1, 1.5, "0", False, 10**12],
 }
-OPTIONAL = ("contact", "ca_root")
+OPTIONAL = ("contact", "ca_root", "eab_secret", "preferred_chain")
+DEFAULTED = ("force", "serial", "reason", "now", "delegations")
 
 
 def test_every_field_of_the_event_has_wrong_values_here() -> None:
-    assert WRONG.keys() == EVENT.keys()
+    assert WRONG.keys() == EVENT.keys() | set(OPTIONAL) | set(DEFAULTED)
+    assert WRONG.keys() == request_module._FIELDS
 
 
 def test_the_whole_event() -> None:
     assert parse_request(EVENT) == CertificateRequest(
+        action="renew",
+        force=False,
+        serial=None,
+        reason="unspecified",
+        revoke_first=False,
+        eab_secret=None,
+        preferred_chain=None,
+        delegations={},
         name="nas",
         domains=("example.com", "*.example.com"),
         key_type="ec256",
@@ -105,7 +145,9 @@ def test_a_wrong_value_is_named_with_its_field(field: str, value: Any) -> None:
 
 
 def test_an_unknown_field_is_named_with_the_known_ones() -> None:
-    with pytest.raises(RequestError, match="keytype is 'ec256'; the fields are action, ca_root") as raised:
+    with pytest.raises(
+        RequestError, match="keytype is 'ec256'; the fields are action, ca_root, contact"
+    ) as raised:
         parse_request({**EVENT, "keytype": "ec256"})
     assert raised.value.field == "keytype"
 
@@ -131,6 +173,112 @@ def test_allowed_at_the_edge(field: str, value: Any) -> None:
 
 def test_zone_names_are_compared_as_dns_compares_them() -> None:
     assert parse_request({**EVENT, "zones": {"Example.COM.": {"id": "Z9"}}}).zones == {"example.com": "Z9"}
+
+
+def test_to_revoke() -> None:
+    asked = {**EVENT, "action": "revoke", "serial": "0a1f", "reason": "keyCompromise", "now": True}
+    parsed = parse_request(asked)
+    assert (parsed.action, parsed.serial, parsed.reason) == ("revoke", "0a1f", "keyCompromise")
+    assert parsed.revoke_first is True
+    del asked["serial"]
+    with pytest.raises(RequestError, match="serial is None; the serial number of the certificate") as raised:
+        parse_request(asked)
+    assert raised.value.field == "serial"
+
+
+@pytest.mark.parametrize("reason", REVOCATION_REASONS)
+def test_reasons(reason: str) -> None:
+    assert parse_request({**EVENT, "reason": reason}).reason == reason
+
+
+def test_reasons_have_the_numbers_of_rfc_5280() -> None:
+    assert REVOCATION_REASONS == {
+        "unspecified": 0,
+        "keyCompromise": 1,
+        "affiliationChanged": 3,
+        "superseded": 4,
+        "cessationOfOperation": 5,
+    }
+
+
+def test_to_force() -> None:
+    assert parse_request({**EVENT, "force": True}).force is True
+
+
+def test_directories_have_names() -> None:
+    for name, url in NAMED_DIRECTORIES.items():
+        assert parse_request({**EVENT, "directory": name}).directory == url
+    assert NAMED_DIRECTORIES["letsencrypt"] == "https://acme-v02.api.letsencrypt.org/directory"
+    assert "staging" in NAMED_DIRECTORIES["letsencrypt-staging"]
+    with pytest.raises(RequestError, match="letsencrypt or letsencrypt-staging, or an https:// URL"):
+        parse_request({**EVENT, "directory": "letsencrypt-production"})
+
+
+@pytest.mark.parametrize(
+    ("given_name", "name"),
+    [
+        ("Example.COM", "example.com"),
+        ("*.EXAMPLE.com", "*.example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("Bücher.EXAMPLE", "xn--bcher-kva.example"),
+        ("*.Bücher.example", "*.xn--bcher-kva.example"),
+        ("straße.example", "xn--strae-oqa.example"),  # IDNA 2008; 2003 has strasse
+        ("日本語。example", "xn--wgv71a119e.example"),  # the ideographic full stop is a dot
+        ("bu\u0308cher.example", "xn--bcher-kva.example"),  # composed first
+        ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_internationalized_names(given_name: str, name: str) -> None:
+    assert parse_request({**EVENT, "domains": [given_name]}).domains == (name,)
+    assert to_ascii(given_name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["☃.example", "ä..example", "ä-.example", "*.*.ä.example", "ä\u200b\ufffe.b"]
+)
+def test_what_is_no_internationalized_name(name: str) -> None:
+    with pytest.raises(RequestError, match=r"domains is .* a DNS name such as"):
+        parse_request({**EVENT, "domains": [name]})
+
+
+def test_delegations() -> None:
+    given_names = {"Bücher.example": "_acme-challenge.a.example.net", "EXAMPLE.com": "b.example.net"}
+    assert parse_request({**EVENT, "delegations": given_names}).delegations == {
+        "xn--bcher-kva.example": "_acme-challenge.a.example.net",
+        "example.com": "b.example.net",
+    }
+
+
+def test_zones_are_found_by_their_ascii_name() -> None:
+    zones = {"bücher.example": {"id": "Z1"}, "Example.COM.": {"id": "Z9"}}
+    parsed = parse_request({**EVENT, "zones": zones})
+    assert parsed.zones == {"xn--bcher-kva.example": "Z1", "example.com": "Z9"}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"domains": ["*.example.com", "example.com"]}, True),
+        ({"contact": None}, True),
+        ({"force": True}, True),
+        ({"interval_seconds": 60}, True),
+        ({"domains": ["example.com"]}, False),
+        ({"key_type": "ec384"}, False),
+        ({"profile": "shortlived"}, False),
+        ({"directory": "https://other.example.net/dir"}, False),
+        ({"preferred_chain": "ISRG Root X1"}, False),
+    ],
+)
+def test_the_fingerprint_is_of_what_decides_the_order(change: dict[str, Any], same: bool) -> None:
+    ours = parse_request(EVENT).fingerprint()
+    assert (parse_request({**EVENT, **change}).fingerprint() == ours) is same
+
+
+@pytest.mark.parametrize("name", ["_acme-challenge.a.example", "a.b", "_a._b.example"])
+def test_record_names(name: str) -> None:
+    assert is_record_name(name)
+    assert not is_record_name(f"{name}.")
+    assert not is_record_name(name.upper())
 
 
 @pytest.mark.parametrize("name", ["a.b", "a" * 63 + ".b", ".".join(["a" * 62] * 4)])

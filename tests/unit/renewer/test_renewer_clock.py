@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_renewer.clock import Deadline, back_off, from_rfc3339, now, retry_after_seconds, to_rfc3339
+from lambda_renewer import clock
+from lambda_renewer.clock import from_rfc3339, now, retry_after_seconds, to_rfc3339
 from lambda_renewer.errors import DeadlineExceeded, RenewerError
+from lambda_renewer.waiting import Deadline, back_off
 
 NOW = datetime(2026, 11, 25, 2, 0, 0, tzinfo=UTC)
 
@@ -43,13 +45,14 @@ NOW = datetime(2026, 11, 25, 2, 0, 0, tzinfo=UTC)
         ("Wed, 25 Nov 2026 02:00:30 +9999999999999999999", None),
     ],
 )
-def test_retry_after(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header, current=lambda: NOW) == seconds
+def test_retry_after(header: str | None, seconds: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    assert retry_after_seconds(header) == seconds
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,4} [A-Z][a-z]{2} \d{1,6} .{0,14}"))
 def test_no_retry_after_header_is_a_traceback(header: str) -> None:
-    seconds = retry_after_seconds(header, current=lambda: NOW)
+    seconds = retry_after_seconds(header)
     assert seconds is None or seconds >= 0
 
 
@@ -69,17 +72,31 @@ def test_rfc_3339() -> None:
     assert now().utcoffset() == timedelta(0)
 
 
+def test_rfc_3339_at_the_edges_of_time() -> None:
+    """Go's zero time is what an authority answers that forgot to set one."""
+    zero = from_rfc3339("0001-01-01T00:00:00Z")
+    assert to_rfc3339(zero) == "0001-01-01T00:00:00Z"
+    for beyond in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"):
+        with pytest.raises(ValueError, match="beyond"):
+            from_rfc3339(beyond)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_what_is_written_is_read(moment: datetime) -> None:
+    assert from_rfc3339(to_rfc3339(moment)) == moment.replace(microsecond=0)
+
+
 def test_deadline_sleeps_only_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, slept = [100.0], list[float]()
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    seconds, slept = [100.0], list[float]()
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
     monkeypatch.setattr(time, "sleep", slept.append)
     deadline = Deadline(10)
     deadline.sleep(10.0, waiting_for="an answer")
-    clock[0] = 107.0
+    seconds[0] = 107.0
     assert deadline.remaining() == 3.0
     with pytest.raises(DeadlineExceeded, match=r"wait for an answer: 3\.5 s are needed and 3\.0 s remain"):
         deadline.sleep(3.5, waiting_for="an answer")
-    clock[0] = 120.0
+    seconds[0] = 120.0
     assert deadline.remaining() == -10.0
     with pytest.raises(RenewerError, match=r"0\.0 s remain"):
         deadline.sleep(0.1, waiting_for="an answer")

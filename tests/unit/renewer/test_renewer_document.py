@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_renewer.document import EMPTY, Certificate, read_document, write_document
+from lambda_renewer.document import (
+    EMPTY,
+    Certificate,
+    NoCertificate,
+    read_document,
+    write_document,
+    write_revoked,
+)
 from lambda_renewer.errors import StoreError
 from tests.unit.renewer.samples import certificate
 
@@ -41,7 +48,16 @@ def test_times_are_rfc_3339_in_utc() -> None:
 
 def test_the_state_empty() -> None:
     assert json.loads(EMPTY) == {"schema": 1, "state": "empty"}
-    assert read_document(EMPTY) is None
+    assert read_document(EMPTY) == NoCertificate()
+
+
+def test_the_state_revoked() -> None:
+    text = write_revoked(("a1", "b2"))
+    assert json.loads(text) == {"schema": 1, "state": "revoked", "revoked_serials": ["a1", "b2"]}
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert read_document(text) == NoCertificate(("a1", "b2"))
+    with pytest.raises(StoreError, match="missing or unreadable field"):
+        read_document('{"schema": 1, "state": "revoked", "revoked_serials": 7}')
 
 
 @pytest.mark.parametrize("schema", [0, 2, "1", None])

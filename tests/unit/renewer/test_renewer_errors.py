@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from lambda_renewer import errors
 from lambda_renewer.errors import AccessDenied, AwsError, Problem, describe_problem, from_client_error
 
 URN = "urn:ietf:params:acme:error:"
+
+NOW = datetime(2026, 10, 8, 7, 50, 47, tzinfo=UTC)
 
 # Case 3 from the field.
 RATE_LIMITED = {
@@ -22,16 +25,41 @@ RATE_LIMITED = {
 }
 
 
-def test_a_rate_limit_names_limit_time_and_what_to_do() -> None:
+def test_a_rate_limit_names_limit_time_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "now", lambda: NOW)
     problem = Problem(RATE_LIMITED, status=429, url="https://ca/new-order", retry_after=75_533.0)
     text = str(problem)
     assert "too many certificates (5) already issued for this exact set" in text
     assert "retry after 2026-10-09 04:49:31 UTC" in text
-    assert "Retry-After 75533 s" in text
+    assert "Not to be retried before 2026-10-09T04:49:40Z." in text
     assert "The current certificate stays. Wait;" in text
     assert "HTTP 429 from https://ca/new-order" in text
     assert problem.code == "rateLimited"
-    assert problem.retry_after == 75_533.0
+    assert problem.retry_at == NOW + timedelta(seconds=75_533)
+
+
+def test_the_time_stands_in_the_words_too_where_there_is_no_retry_after() -> None:
+    """Let's Encrypt writes it there; some networks lose the header."""
+    problem = Problem(RATE_LIMITED, status=429, url="https://ca/new-order")
+    assert problem.retry_at == datetime(2026, 10, 9, 4, 49, 31, tzinfo=UTC)
+    assert "Not to be retried before 2026-10-09T04:49:31Z." in str(problem)
+
+
+@pytest.mark.parametrize(
+    "detail",
+    ["slow down", "retry after 2026-10-09", "retry after 2026-13-40 04:49:31 UTC", "retry after soon UTC"],
+)
+def test_without_a_time_nothing_is_promised(detail: str) -> None:
+    problem = Problem({"type": f"{URN}rateLimited", "detail": detail}, status=429, url="https://ca/")
+    assert problem.retry_at is None
+    assert "Not to be retried" not in str(problem)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e300, float("inf")])
+def test_no_retry_after_overflows(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "now", lambda: NOW)
+    problem = Problem({}, status=503, url="https://ca/", retry_after=seconds)
+    assert problem.retry_at == NOW + timedelta(seconds=min(seconds, 366 * 86_400))
 
 
 def test_subproblems_are_told_with_their_names_and_advice() -> None:

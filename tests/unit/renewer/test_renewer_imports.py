@@ -18,27 +18,30 @@ PROGRAM = """
 import json, sys
 sys.modules["OpenSSL"] = None
 event, document = json.load(sys.stdin)
-from lambda_renewer import aws, clock, handler
+from lambda_renewer import aws, clock, directory, handler, renewal
 after_import = set(sys.modules)
 
 class Secret:
     class exceptions:
         ResourceNotFoundException = KeyError
     def get_secret_value(self, **asked):
-        return {"VersionId": "v1", "SecretString": document}
+        assert asked["VersionStage"] == "AWSPENDING"
+        return {"VersionId": "v1", "SecretString": document, "VersionStages": ["AWSCURRENT", "AWSPENDING"]}
 
 class Context:
     def get_remaining_time_in_millis(self):
         return 900_000
 
-aws.client = lambda service: Secret()
+aws.Aws.client = lambda self, service: Secret()
+directory._get_json = lambda url, root: ({"newOrder": "https://ca/order"}, None)
+renewal.fetch_directory = directory.fetch_directory
 clock.now = lambda: clock.from_rfc3339("2026-11-26T00:00:00Z")
 outcome = handler.handler(event, Context())
 assert outcome["renewed"] is False, outcome
 assert outcome["due"] == "2027-01-24T02:00:00Z", outcome
 assert outcome["serial"] == "3039", outcome
-heavy = {"acme", "josepy", "cryptography", "requests"}
-heavy |= {"lambda_renewer." + name for name in ("account", "acme_client", "dns01", "issue", "keys")}
+heavy = {"acme", "josepy", "cryptography", "requests", "dns", "idna"}
+heavy |= {"lambda_renewer." + name for name in ("account", "acme_client", "delegation", "issue", "keys")}
 print(json.dumps([sorted(heavy & after_import), sorted(heavy & set(sys.modules))]))
 """
 
