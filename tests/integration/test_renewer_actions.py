@@ -17,7 +17,7 @@ from lambda_renewer.acme_client import AcmeClient, Network
 from lambda_renewer.clock import to_rfc3339
 from lambda_renewer.dns01 import ChallengeRecords
 from lambda_renewer.document import EMPTY, NoCertificate
-from lambda_renewer.errors import AcmeError, RequestError
+from lambda_renewer.errors import AcmeError, RequestError, StoreConflict
 from local_cloud.acme import Pebble
 from local_cloud.acme.server import fetch
 from tests.renewer_bench import NEXT_RUN, SOON, Died, Renewer
@@ -208,15 +208,12 @@ def test_a_revocation_may_be_repeated(renewer: Renewer, server: Pebble, now: boo
     renewer.run(action="revoke", serial=old.serial, now=now)
     new = renewer.current()
     stages = renewer.stages(renewer.certificate_arn)
-    if now:  # the previous version is the state `revoked`, which has nothing to revoke
-        with pytest.raises(
-            RequestError, match=f"serial is '{old.serial}'; the current certificate's is {new.serial}"
-        ):
-            renewer.run(action="revoke", serial=old.serial, now=now)
-    else:
-        again = renewer.run(action="revoke", serial=old.serial, now=now)
-        assert (again["renewed"], again["serial"]) == (False, new.serial)
-        assert again["reason"] == f"{old.serial} is revoked: unspecified"
+    again = renewer.run(action="revoke", serial=old.serial, now=now)
+    assert (again["renewed"], again["serial"]) == (False, new.serial)
+    # After `now` the previous version is the state `revoked`, which has nothing to revoke.
+    assert again["reason"] == (
+        f"{old.serial} was revoked already" if now else f"{old.serial} is revoked: unspecified"
+    )
     assert renewer.current() == new
     assert renewer.stages(renewer.certificate_arn) == stages
     assert status(server, new.serial)[0] == "Valid"
@@ -237,7 +234,8 @@ def test_a_revocation_that_died_before_it_was_told_is_finished(renewer: Renewer,
     assert renewer.current() == new
 
 
-def test_after_now_and_a_failed_issuance_the_schedule_issues(renewer: Renewer) -> None:
+@pytest.mark.parametrize("repeated", [True, False])
+def test_after_now_and_a_failed_issuance_the_next_run_issues(renewer: Renewer, repeated: bool) -> None:
     renewer.run()
     old = renewer.current()
 
@@ -250,9 +248,10 @@ def test_after_now_and_a_failed_issuance_the_schedule_issues(renewer: Renewer) -
             renewer.run(action="revoke", serial=old.serial, now=True)
     assert renewer.document() == NoCertificate((old.serial,))
     assert renewer.run(action="report")["reason"] == "there is no certificate"
-    # Repeated it does no harm, and issues nothing: the schedule does.
-    assert renewer.run(action="revoke", serial=old.serial, now=True)["renewed"] is False
-    assert renewer.run(later=NEXT_RUN)["renewed"] is True
+    if repeated:
+        assert renewer.run(action="revoke", serial=old.serial, now=True)["renewed"] is True
+    else:
+        assert renewer.run(later=NEXT_RUN)["renewed"] is True
     assert renewer.current().revoked_serials == (old.serial,)
 
 
@@ -272,3 +271,25 @@ def test_nothing_to_revoke(renewer: Renewer) -> None:
     with pytest.raises(RequestError, match="the current certificate's is none"):
         renewer.run(action="revoke", serial="abc123")
     assert renewer.secret_text(renewer.certificate_arn) == EMPTY
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_while_another_run_works_on_it_nothing_is_revoked_unless_now(
+    renewer: Renewer, server: Pebble, now: bool
+) -> None:
+    renewer.run()
+    old = renewer.current()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AcmeClient, "finalize", _die)
+        with pytest.raises(Died):
+            renewer.run(force=True)
+    if now:
+        held = renewer.run(action="revoke", serial=old.serial, now=True)
+        assert held["renewed"] is False
+        assert "no other yet: another run works on it" in held["reason"]
+        assert renewer.document() == NoCertificate((old.serial,))
+    else:
+        with pytest.raises(StoreConflict, match="nothing was revoked: another run works on it"):
+            renewer.run(action="revoke", serial=old.serial)
+        assert renewer.current() == old
+    assert status(server, old.serial)[0] == ("Revoked" if now else "Valid")
