@@ -1,4 +1,4 @@
-# Each target installs what it needs into .venv and build/, and nothing anywhere else.
+# Each target installs what it needs into .venv and build/, and nothing anywhere else (pip keeps its own cache).
 PYTHON ?= python3
 VENV := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
@@ -17,8 +17,9 @@ help:
 
 .venv/installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
-	$(PYTHON) -m venv .venv
-	$(VENV) -m pip install --quiet --requirement requirements-dev.txt
+	@echo "Installing the packages into .venv, once; it takes about a minute."
+	@$(PYTHON) -m venv .venv
+	@$(VENV) -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
 demo: .venv/installed

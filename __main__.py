@@ -43,6 +43,11 @@ renewer = Renewer(
 
 event = renewal_event(settings, certificate, zone_id=zone_id, secret_arn=secrets.certificate_arn)
 
+nas = NasAccess(
+    settings.nas_name,
+    NasAccessArgs(secrets.certificate_arn, metric_namespace=f"{namespace}/{settings.nas_name}"),
+)
+
 renewal = Renewal(
     certificate,
     RenewalArgs(
@@ -52,11 +57,7 @@ renewal = Renewal(
         schedule=settings.schedule,
         account_id=aws.get_caller_identity_output().account_id,
     ),
-)
-
-nas = NasAccess(
-    settings.nas_name,
-    NasAccessArgs(secrets.certificate_arn, metric_namespace=f"{namespace}/{settings.nas_name}"),
+    pulumi.ResourceOptions(depends_on=[nas]),
 )
 
 pulumi.export("url", f"https://{settings.host_names[0]}:5001")

@@ -82,7 +82,10 @@ class Renewal(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
         self.first_outcome = aws.lambda_.Invocation(
-            name, function_name=args.function_name, input=args.event, opts=child
+            name,
+            function_name=args.function_name,
+            input=args.event,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),  # after every policy
         ).result
         self.register_outputs({"first_outcome": self.first_outcome})
 

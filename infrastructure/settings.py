@@ -5,19 +5,20 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
-from lambda_renewer.request import KEY_TYPES, is_dns_name
+from lambda_renewer.request import KEY_TYPES, is_dns_name, is_https_url
 
 ARCHITECTURES = ("arm64", "x86_64")
 
 _RATE = re.compile(r"rate\(([1-9][0-9]{0,4}) (minute|hour|day)(s?)\)")  # 7 days are 10080 minutes
 _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
-_MAILBOX = re.compile("X+@X+[.]X+".replace("X", r"[^@,?\x00-\x20\x7f-\U0010ffff]"))  # ASCII: RFC 6068
+_MAILBOX = re.compile("X+@X+[.]X+".replace("X", r"[^@:,?\x00-\x20\x7f-\U0010ffff]"))  # ASCII: RFC 6068
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # RFC 6890 section 2.2.2
 _LONGEST_NAME = 253  # RFC 1035 section 2.3.4, as text
 _LONGEST_RATE = timedelta(days=7)  # a missed run must not cost more of a certificate's life
 _LONGEST_WINDOW = timedelta(minutes=1440)  # EventBridge Scheduler, FlexibleTimeWindow
@@ -114,7 +115,7 @@ def load_settings(get: Callable[[str], str | None]) -> Settings:
         terms_agreed=_terms_agreed(get),
         contact=_contact(get),
         key_type=_one_of(get, "key_type", KEY_TYPES),
-        profile=_text(get, "profile"),
+        profile=_profile(get),
         directory=_https_url(get, "directory"),
         ca_root=_ca_root(get),
         schedule=_schedule(get),
@@ -162,7 +163,8 @@ def _address(get: Callable[[str], str | None]) -> str:
         address = ipaddress.IPv4Address(value or "")
     except ValueError:
         raise SettingsError("nas_address", value, allowed) from None
-    if address.is_unspecified or address.is_loopback or address.is_multicast or address.is_link_local:
+    unusable = address.is_loopback or address.is_multicast or address.is_link_local or address.is_reserved
+    if unusable or address in _THIS_NETWORK:
         raise SettingsError("nas_address", value, allowed)
     return str(address)
 
@@ -197,15 +199,16 @@ def _contact(get: Callable[[str], str | None]) -> str | None:
     return value
 
 
+def _profile(get: Callable[[str], str | None]) -> str:
+    value = _text(get, "profile")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        raise SettingsError("profile", value, "the name of an ACME profile, such as classic, is wanted")
+    return value
+
+
 def _https_url(get: Callable[[str], str | None], key: str) -> str:
     value = _text(get, key)
-    try:
-        parts = urlsplit(value)
-        whole = not re.search(r"[\x00-\x20\x7f]", value)  # urlsplit drops line ends without a word
-        right = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0 and whole
-    except ValueError:
-        right = False
-    if not right:
+    if not is_https_url(value):
         raise SettingsError(key, value, "an https:// URL is wanted (RFC 8555 section 6.1)")
     return value
 
@@ -216,8 +219,10 @@ def _ca_root(get: Callable[[str], str | None]) -> str | None:
         return None
     if "PRIVATE KEY" in value:
         raise SettingsError("ca_root", "…", "a private key stands there, and only certificates are wanted")
-    if "-----BEGIN CERTIFICATE-----" not in value:
-        raise SettingsError("ca_root", value, "certificates in PEM are wanted, or nothing")
+    try:
+        ssl.create_default_context(cadata=value)
+    except (ssl.SSLError, ValueError, TypeError):
+        raise SettingsError("ca_root", value, "certificates in PEM are wanted, or nothing") from None
     return value
 
 

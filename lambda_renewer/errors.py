@@ -158,6 +158,6 @@ def from_client_error(error: ClientError) -> AwsError:
     text = f"AWS refused {error.operation_name}: {code}: {message}"
     if code in ACCESS_DENIED:
         return AccessDenied(
-            f"{text} The renewer's role lacks this permission: run `pulumi up` to restore it."
+            f"{text.rstrip('.')}. The renewer's role lacks this permission: run `pulumi up` to restore it."
         )
     return AwsError(text)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,7 +135,9 @@ def parse_request(event: Mapping[str, Any]) -> CertificateRequest:
 def is_dns_name(name: str, *, wildcard: bool = False) -> bool:
     """Tell whether `name` is a lower-case DNS name of at least two labels (RFC 1123), `*.` if allowed."""
     labels = name.removeprefix("*.").split(".") if wildcard else name.split(".")
-    return len(name) <= _MAX_NAME and len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
+    if len(name) > _MAX_NAME or len(labels) < 2 or labels[-1].isdecimal():  # noqa: PLR2004
+        return False  # no top-level domain is all digits (RFC 3696 section 2): that is an address
+    return all(_LABEL.fullmatch(label) for label in labels)
 
 
 def is_record_name(name: str) -> bool:
@@ -144,11 +147,25 @@ def is_record_name(name: str) -> bool:
 
 
 def is_https_url(url: str) -> bool:
-    """Tell whether `url` is an https URL with a host."""
+    """Tell whether `url` is an https URL whose host is a name or an address, without user or password."""
     try:
-        return urlsplit(url).scheme == "https" and bool(urlsplit(url).hostname)
+        parts = urlsplit(url)
+        host, usable_port = parts.hostname or "", parts.port != 0
     except ValueError:
         return False
+    if parts.scheme != "https" or parts.username is not None or not usable_port:
+        return False
+    if re.search(r"[\x00-\x20\x7f]", url):  # urlsplit drops line ends without a word
+        return False
+    return host == "localhost" or is_dns_name(host) or _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def to_ascii(name: str) -> str:

@@ -10,13 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 LOOPBACK = "127.0.0.1"
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _TERMINATE_SECONDS = 5.0
 
 
@@ -60,6 +60,35 @@ def wait_until(condition: Callable[[], bool], *, what: str, seconds: float, log:
             raise ServiceError(f"{what} did not happen within {seconds:g} s{_tail(log)}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
+
+
+@contextlib.contextmanager
+def child(argv: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a process with a group of its own; whatever ends the context ends the whole group at once.
+
+    Args:
+        argv: the command.
+        options: further arguments of `subprocess.Popen`.
+    """
+    process = subprocess.Popen(
+        [str(part) for part in argv],
+        text=True,
+        process_group=0,
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        **options,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def adopt_orphans() -> None:
+    """Have the kernel (Linux) make orphaned descendants children of this process: none goes unseen."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 class Service:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import select
 import signal
 import ssl
 import sys
@@ -18,22 +19,27 @@ from rich.markup import escape
 from infrastructure.bundle import BundleError
 from local_cloud import listeners
 from local_cloud.ministack.server import Credentials
-from local_cloud.processes import LOOPBACK, ServiceError
+from local_cloud.processes import LOOPBACK, ServiceError, adopt_orphans
 from local_cloud.stack import DeployError, deploy
 from local_cloud.system_programs import ProgramMissing
 
-from .client import Client, Visitor
+from .bundle_check import import_from
+from .client import Answer, Client, Visitor
 from .nas import AgentRun, make_access_key
-from .permissions import attempts
+from .permissions import Attempt, attempts, forged, renewer_attempts
 from .report import Report
-from .world import DSM_NAME, SERVICE_NAME, World, start_world
+from .world import DOMAIN, DSM_NAME, SERVICE_NAME, World, start_world
 
 BUILD = Path(__file__).parents[2] / "build"
+_AGENT_PAUSE_SECONDS = 30
 _RENEWAL_SECONDS = 100  # the local AWS fires a one-minute rate after about a minute
 
 
 class DemoFailed(RuntimeError):
     """A step could not be carried out, so that what follows cannot be shown."""
+
+
+_EXPECTED = (DemoFailed, DeployError, ServiceError, BundleError, ProgramMissing)
 
 
 def demo(world: World, report: Report) -> None:
@@ -43,7 +49,7 @@ def demo(world: World, report: Report) -> None:
     outputs = _up(world, report)
     key = make_access_key(world.aws, outputs["nas_user"])
     _first_install(world, client, report, outputs, key)
-    _key_reads_its_own_certificate_only(world, report, outputs, key)
+    _keys_do_no_more_than_they_need(world, report, outputs, key)
     _second_run_changes_nothing(world, report)
     _renewed_by_the_schedule(world, client, report, outputs)
     _loopback_only(report)
@@ -78,9 +84,15 @@ def _up(world: World, report: Report) -> dict[str, Any]:
         )
     first = json.loads(outputs["first_renewal"])
     report.prove(
-        "up ended with a certificate issued, the Lambda under its own role, policies and conditions enforced",
+        "up ended with a certificate issued",
         holds=first["renewed"] is True,
-        measured=f"serial {first['serial']}, good until {first['not_after']}: {first['reason']}",
+        measured=f"serial {first.get('serial')}, good until {first.get('not_after')}",
+    )
+    imported = import_from(world.bundle, world.aws.site_packages, world.work / "imports")
+    report.prove(
+        "the bundle holds all that an issuance imports, boto3 aside",
+        holds=imported.failure is None,
+        measured=imported.failure or f"{len(imported.packages)} packages: {', '.join(imported.packages)}",
     )
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers, resolver.port = [LOOPBACK], world.dns.port
@@ -107,7 +119,7 @@ def _first_install(
         _succeeded(world.agent.run("--verbose"), report)
     serial = json.loads(outputs["first_renewal"])["serial"]
     for name, port in _pages(world):
-        answer = client.visit(name, port)
+        answer = _visit(client, name, port)
         report.prove(
             f"after: the same browser is content with https://{name}",
             holds=answer.serial == serial and " 200 " in answer.status,
@@ -115,10 +127,10 @@ def _first_install(
         )
 
 
-def _key_reads_its_own_certificate_only(
+def _keys_do_no_more_than_they_need(
     world: World, report: Report, outputs: dict[str, Any], key: Credentials
 ) -> None:
-    with report.step("What the NAS's key may do"):
+    with report.step("What the NAS's key and the Lambda's role may do"):
         secrets = world.aws.client("secretsmanager")
         other = secrets.create_secret(Name="synology-https/dev/certificate/other", SecretString="{}")["ARN"]
         account = next(
@@ -127,22 +139,33 @@ def _key_reads_its_own_certificate_only(
             if "acme-account" in secret["Name"]
         )
         wanted = outputs["agent_config"]
+        secret = wanted["certificates"][0]["secret"]
         needed, forbidden = attempts(
             world.aws,
             key,
-            secret=wanted["certificates"][0]["secret"],
+            secret=secret,
             other_secrets={"the account secret": account, "another certificate": other},
             namespace=wanted["metric_namespace"],
             zone=world.zone_id,
         )
+        forbidden.append(forged(world.aws, key, secret))
+        _prove_permissions(report, "the NAS's key", needed, forbidden)
+        function = world.aws.client("lambda").get_function_configuration(FunctionName=outputs["renewer"])
+        needed, forbidden = renewer_attempts(
+            world.aws, function["Role"], other_secret=other, zone=world.zone_id, domain=DOMAIN
+        )
+        _prove_permissions(report, "the Lambda's role", needed, forbidden)
+
+
+def _prove_permissions(report: Report, who: str, needed: list[Attempt], forbidden: list[Attempt]) -> None:
     report.prove(
-        "the NAS's key may do what the agent needs",
+        f"{who} may do what it needs",
         holds=all(one.allowed for one in needed),
         measured="; ".join(f"{one.what}: {one.answer}" for one in needed),
     )
     passed = [one for one in forbidden if one.allowed]
     report.prove(
-        "and is denied everything else that was tried",
+        f"{who} is denied everything else that was tried",
         holds=not passed,
         measured=f"NOT denied: {'; '.join(f'{one.what}: {one.answer}' for one in passed)}"
         if passed
@@ -152,10 +175,10 @@ def _key_reads_its_own_certificate_only(
 
 def _second_run_changes_nothing(world: World, report: Report) -> None:
     with report.step("The agent's second run"):
-        before, calls = _contents(world.dsm.root / "usr"), len(world.proxy.operations)
+        before, calls = _contents(world.dsm.root), len(world.proxy.operations)
         _succeeded(world.agent.run(), report)
         operations = world.proxy.operations[calls:]
-        unchanged = _contents(world.dsm.root / "usr") == before
+        unchanged = _contents(world.dsm.root) == before
     report.prove(
         "the agent's second run changes nothing, with one call to AWS",
         holds=unchanged and operations == ["DescribeSecret"],
@@ -172,7 +195,8 @@ def _renewed_by_the_schedule(world: World, client: Client, report: Report, outpu
         return dict(json.loads(text))
 
     old = json.loads(outputs["first_renewal"])["serial"]
-    with Visitor(client, DSM_NAME, world.dsm.https_port) as visitor:
+    with ExitStack() as visits:
+        visitors = [visits.enter_context(Visitor(client, name, port)) for name, port in _pages(world)]
         with report.step("Waiting for the schedule to renew the certificate, about a minute after up"):
             deadline = time.monotonic() + _RENEWAL_SECONDS
             while current()["serial"] == old and time.monotonic() < deadline:
@@ -182,22 +206,25 @@ def _renewed_by_the_schedule(world: World, client: Client, report: Report, outpu
         report.prove(
             "the schedule, not a call of ours, renewed it because it had come due",
             holds=new != old and len(runs) > 1 and runs[-1]["renew"] is True and "due" in runs[-1]["reason"],
-            measured=f"{len(runs)} runs of the Lambda, one of them by up; the last: {runs[-1]['reason']}",
+            measured=f"{len(runs)} runs of the Lambda, one of them by up; "
+            f"the last: {runs[-1]['reason'] if runs else 'there was none'}",
         )
         with report.step("The agent's next run installs it, under a browser that never stops asking"):
             _succeeded(world.agent.run("--verbose"), report)
             time.sleep(1)  # visits after the reload
-    served = {name: client.visit(name, port).serial for name, port in _pages(world)}
+    served = {name: _visit(client, name, port).serial for name, port in _pages(world)}
     report.prove(
         "the agent's next run installed it: the NAS serves the new serial",
         holds=set(served.values()) == {new} and new != old,
         measured=", ".join(f"{name}: {serial}" for name, serial in served.items()),
     )
+    failures = [failure for visitor in visitors for failure in visitor.failures]
     report.prove(
-        "nginx answered every request meanwhile",
-        holds=not visitor.failures and visitor.serials == [old, new],
-        measured=f"{visitor.answered} answered, {len(visitor.failures)} failed {visitor.failures[:1] or ''}; "
-        f"serials in turn: {', '.join(visitor.serials)}",
+        "nginx answered every request meanwhile, at both pages",
+        holds=not failures and all(visitor.serials == [old, new] for visitor in visitors),
+        measured=f"{sum(visitor.answered for visitor in visitors)} answered, {len(failures)} failed"
+        f"{f', the first: {failures[0]}' if failures else ''}; serials in turn: "
+        + " and ".join(", ".join(visitor.serials) for visitor in visitors),
     )
 
 
@@ -229,8 +256,20 @@ def _decisions(world: World) -> list[dict[str, Any]]:
     return [line for _, line in sorted(found, key=lambda one: one[0])]
 
 
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def _visit(client: Client, name: str, port: int) -> Answer:
+    try:
+        return client.visit(name, port)
+    except OSError as error:
+        return Answer(serial="none", status=f"refused: {error}")
+
+
+def _contents(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Return each file's bytes, time and inode, but for logs, nginx's own, and the agent's lock."""
+    return {
+        str(path): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in folder.rglob("*")
+        if path.is_file() and not {"log", "run", "tmp"} & set(path.parts) and path.name != "lock"
+    }
 
 
 def _succeeded(run: AgentRun, report: Report) -> None:
@@ -246,11 +285,14 @@ def main() -> int:
         prog="make demo", description="The main job end to end, on the embedded cloud."
     )
     parser.add_argument(
-        "--keep", action="store_true", help="leave everything up until Enter, and print the URLs"
+        "--keep", action="store_true", help="leave everything up until Enter; the URLs are printed"
     )
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, _interrupt)
-    report, began, failure = Report(), time.monotonic(), None
+    adopt_orphans()
+    report, began = Report(), time.monotonic()
+    failure: str | None = None
+    interrupted = False
     try:
         with ExitStack() as stack:
             world = start_world(BUILD, stack, report)
@@ -258,10 +300,13 @@ def main() -> int:
             if keep:
                 _keep(world, report)
     except KeyboardInterrupt:
-        report.console.print("[yellow]interrupted; everything was torn down[/yellow]")
-        return 130
-    except (DemoFailed, DeployError, ServiceError, BundleError, ProgramMissing) as error:
+        interrupted = not keep or not report.proven
+        failure = "interrupted" if interrupted else None
+    except _EXPECTED as error:
         failure = str(error)
+    except Exception as error:
+        failure = f"{type(error).__name__}: {error}"
+        report.console.print_exception()
     left = listeners.children()
     report.prove(
         "no process is left",
@@ -269,15 +314,18 @@ def main() -> int:
         measured=", ".join(f"{process.name()} ({process.pid})" for process in left) or "none",
     )
     report.show()
-    report.write(BUILD / "demo" / "report.json", error=failure)
     seconds = time.monotonic() - began
+    report.write(BUILD / "demo" / "report.json", seconds=seconds, error=failure)
     if failure is not None:
         report.console.print(f"[red]failed after {seconds:.0f} s:[/red] {escape(failure)}")
     report.console.print(f"{seconds:.0f} s; the same as JSON: build/demo/report.json")
+    if interrupted:
+        return 130
     return 0 if report.proven and failure is None else 1
 
 
 def _keep(world: World, report: Report) -> None:
+    """Leave everything up until Enter or a signal, the agent running as Task Scheduler would run it."""
     report.show()
     root = world.agent.home / "ca.pem"
     for name, port in _pages(world):
@@ -285,7 +333,10 @@ def _keep(world: World, report: Report) -> None:
             f"curl --cacert {root} --resolve {name}:{port}:{LOOPBACK} https://{name}:{port}/"
         )
     report.console.print(f"local AWS: {world.aws.endpoint}   ACME: {world.acme.directory_url}")
-    report.console.input("Enter tears it down. ")
+    report.console.print("Enter or Ctrl-C tears it down; until then the agent runs every 30 seconds.")
+    waiting = [sys.stdin] if sys.stdin.isatty() else []
+    while not select.select(waiting, [], [], _AGENT_PAUSE_SECONDS)[0]:
+        report.note(world.agent.run().output)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from local_cloud.dsm import SimulatedDsm
 from local_cloud.ministack.server import Credentials, LocalAws
+from local_cloud.processes import child
 from synology_setup.agent_zipapp import build_agent
 
 _HOME = "volume1/@synology-https"
@@ -65,17 +66,15 @@ class AgentOnNas:
 
     def run(self, *options: str) -> AgentRun:
         """Run the agent once."""
-        done = subprocess.run(
+        with child(
             [self._python, "-I", "-S", self.agent, "run", "--root", self._root, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            text=True,
             env=self._environment,
-            timeout=_RUN_SECONDS,
-            check=False,
-        )
-        return AgentRun(done.returncode, done.stdout.strip())
+        ) as agent:
+            output, _ = agent.communicate(timeout=_RUN_SECONDS)
+        return AgentRun(agent.returncode, output.strip())
 
 
 def make_access_key(aws: LocalAws, user: str) -> Credentials:

@@ -1,4 +1,4 @@
-"""What the NAS's key may do, and a list of what it may not, asked of the local AWS."""
+"""What the NAS's key and the renewer's role may do, and what they may not, asked of the local AWS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from local_cloud.ministack.server import Credentials, LocalAws
 
 _DENIED = {"AccessDenied", "AccessDeniedException"}
+_BAD_SIGNATURE = {"InvalidSignatureException", "SignatureDoesNotMatch"}
 
 
 class Attempt(NamedTuple):
@@ -96,6 +97,56 @@ def attempts(
         _try("CreateAccessKey for itself", iam.create_access_key),
     ]
     return needed, forbidden
+
+
+def renewer_attempts(
+    aws: LocalAws, role: str, *, other_secret: str, zone: str, domain: str
+) -> tuple[list[Attempt], list[Attempt]]:
+    """Try, in the role that the Lambda really has, what it needs in Route 53 and what it must not do.
+
+    Args:
+        aws: the local AWS.
+        role: ARN of the role, as the function's configuration names it.
+        other_secret: ARN of a secret that is not the renewer's.
+        zone: the hosted zone's id.
+        domain: the zone's name.
+
+    Returns:
+        The calls that must be allowed, and those that must be denied, as they went.
+    """
+    assumed = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="demo")["Credentials"]
+    session = (assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"])
+    route53, secrets = aws.client("route53", *session), aws.client("secretsmanager", *session)
+    challenge, value = f"_acme-challenge.{domain}", '"demo"'
+
+    def change(action: str, name: str, kind: str, content: str) -> Callable[[], Any]:
+        record_set = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": content}]}
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": record_set}]}
+        return partial(route53.change_resource_record_sets, HostedZoneId=zone, ChangeBatch=batch)
+
+    needed = [
+        _try("CREATE of its TXT", change("CREATE", challenge, "TXT", value)),
+        _try("DELETE of its TXT", change("DELETE", challenge, "TXT", value)),
+    ]
+    forbidden = [
+        _try("an A record", change("CREATE", f"other.{domain}", "A", "192.0.2.1")),
+        _try("a TXT at another name", change("CREATE", f"other.{domain}", "TXT", value)),
+        _try("UPSERT of its TXT", change("UPSERT", challenge, "TXT", value)),
+        _try("another secret", partial(secrets.get_secret_value, SecretId=other_secret)),
+        _try("a role of its own", partial(aws.client("iam", *session).list_roles)),
+    ]
+    return needed, forbidden
+
+
+def forged(aws: LocalAws, nas: Credentials, secret: str) -> Attempt:
+    """Try to read the certificate with the NAS's key id and another secret key: the signature is wrong."""
+    client = aws.client("secretsmanager", nas.access_key, nas.secret_key[::-1])
+    try:
+        client.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return Attempt("a wrong signature", code not in _BAD_SIGNATURE, code)
+    return Attempt("a wrong signature", True, "done")
 
 
 def _try(what: str, call: Callable[[], Any]) -> Attempt:

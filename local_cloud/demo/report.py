@@ -76,12 +76,13 @@ class Report:
             table.add_row(mark, escape(line.claim), escape(line.measured))
         self.console.print(table)
 
-    def write(self, path: Path, *, error: str | None = None) -> None:
+    def write(self, path: Path, *, seconds: float, error: str | None = None) -> None:
         """Write the report as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         report = {
             "proven": self.proven and error is None,
             "error": error,
+            "seconds": round(seconds, 1),
             "parts": {**self.parts, "python": platform.python_version(), "system": sys.platform},
             "lines": [asdict(line) for line in self.lines],
             "steps": self.steps,

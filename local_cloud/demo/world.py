@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from infrastructure.bundle import LOCAL, build_bundle
 from local_cloud.acme import AcmeServer, find_acme_server
@@ -42,6 +45,7 @@ class World:
         agent: the agent on it.
         proxy: counts the agent's calls to AWS.
         bundle: the Lambda's zip for this machine.
+        work: folder of this demo.
     """
 
     aws: LocalAws
@@ -52,6 +56,7 @@ class World:
     agent: AgentOnNas
     proxy: CountingProxy
     bundle: Path
+    work: Path
 
 
 def start_world(build: Path, stack: ExitStack, report: Report) -> World:
@@ -62,9 +67,7 @@ def start_world(build: Path, stack: ExitStack, report: Report) -> World:
         ServiceError: a part did not start.
         BundleError: the Lambda's wheels could not be installed.
     """
-    work = build / "demo"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work = _own_folder(build / "demo")
     with report.step("System programs: nginx, an ACME server, the Python of DSM"):
         nginx = provide(["nginx"], build)["nginx"]
         python = find_python()
@@ -74,8 +77,11 @@ def start_world(build: Path, stack: ExitStack, report: Report) -> World:
     with report.step("The Lambda's bundle"):
         bundle = build_bundle(LOCAL, build)
         report.note(f"{bundle.name}, {bundle.stat().st_size / 1e6:.1f} MB, hash-pinned wheels")
+    local_aws = LocalAws(build)
+    with report.step("The local AWS's own environment, installed once"):
+        local_aws.prepare()
     with report.step("Local AWS, with signatures, policies and their conditions enforced"):
-        aws = stack.enter_context(LocalAws(build))
+        aws = stack.enter_context(local_aws)
         zone = aws.client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="the user's domain")
         report.parts["aws"] = "MiniStack, AUTH=true"
     with report.step("DNS that answers from its Route 53, and an ACME server that asks it"):
@@ -89,4 +95,15 @@ def start_world(build: Path, stack: ExitStack, report: Report) -> World:
         report.parts["dsm"] = "DSM 7.2, simulated"
         agent = AgentOnNas(dsm, python or Path(sys.executable), work)
     proxy = stack.enter_context(CountingProxy(aws.endpoint))
-    return World(aws, zone["HostedZone"]["Id"].rsplit("/", 1)[-1], dns, acme, dsm, agent, proxy, bundle)
+    return World(aws, zone["HostedZone"]["Id"].rsplit("/", 1)[-1], dns, acme, dsm, agent, proxy, bundle, work)
+
+
+def _own_folder(demo: Path) -> Path:
+    """Make a folder for this process, and drop those of demos that have ended."""
+    for old in demo.glob("[0-9]*"):
+        if not psutil.pid_exists(int(old.name)):
+            shutil.rmtree(old, ignore_errors=True)
+    work = demo / str(os.getpid())
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    return work

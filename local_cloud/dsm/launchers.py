@@ -1,8 +1,8 @@
 """The programs' executable files: launchers that name this interpreter and this project by absolute path.
 
 They are shell scripts of one command: a `#!` line itself cannot hold an interpreter whose path has a space or
-is long. `-I` makes them independent of the caller's directory and environment; the tree is found from the
-launcher's own place, so the tree may be moved.
+is long. `-I` makes them independent of the caller's directory and environment, `-B` keeps the checkout clean;
+the tree is found from the launcher's own place, so the tree may be moved.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ def write_launchers(tree: DsmTree) -> None:
             f"import sys; sys.path.insert(0, {str(_PROJECT)!r}); "
             f"from local_cloud.dsm.{module} import main; sys.exit(main(sys.argv[1], sys.argv[2:]))"
         )
-        text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -c {shlex.quote(bootstrap)} "$0" "$@"\n'
+        text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -B -c {shlex.quote(bootstrap)} "$0" "$@"\n'
         write_file(tree.path(place), text.encode(), mode=0o755)

@@ -55,6 +55,11 @@ class LocalAws:
         self._port = 0
         self._service: Service | None = None
 
+    @property
+    def site_packages(self) -> Path:
+        """Where the environment's packages are; boto3 is among them, as in Lambda's runtime."""
+        return next(self._venv.glob("lib/python*/site-packages"))
+
     def prepare(self) -> None:
         """Make MiniStack's environment, unless it is there for these requirements and this Python.
 
@@ -66,10 +71,11 @@ class LocalAws:
         if self.python.exists() and stamp.exists() and stamp.read_text() == wanted:
             return
         shutil.rmtree(self._venv, ignore_errors=True)
-        _run(sys.executable, "-m", "venv", self._venv)
+        # Without pip: what stands in this environment, a Lambda could import.
+        _run(sys.executable, "-m", "venv", "--without-pip", self._venv)
         _run(
-            self.python,
-            *("-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            sys.executable,
+            *("-m", "pip", "--python", self.python, "install", "--quiet", "--disable-pip-version-check"),
             *("--requirement", _REQUIREMENTS),
         )
         stamp.write_text(wanted)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local_cloud.ministack.server import REGION, ROOT, LocalAws
+from local_cloud.processes import child
 
 PROJECT = Path(__file__).parents[2]
 # How the lines of the program begin that are not its errors.
@@ -78,12 +79,11 @@ def _task(endpoint: str, config: Mapping[str, Any], stack: str) -> dict[str, Any
 def _run(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     said = []
-    with subprocess.Popen(
+    with child(
         [sys.executable, "-m", "local_cloud.stack.program"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         cwd=PROJECT,
     ) as program:
         assert program.stdin and program.stdout  # noqa: S101 - both are pipes

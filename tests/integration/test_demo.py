@@ -32,14 +32,16 @@ def test_interrupted_while_everything_runs_it_leaves_no_process(
         )
     try:
         deadline = time.monotonic() + 120
-        while "pulumi up" not in log.read_text():
+        while "creating aws:lambda/invocation" not in log.read_text():
             assert demo.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
+        time.sleep(0.4)  # the Lambda is at work
         children = psutil.Process(demo.pid).children(recursive=True)
         assert len(children) >= 3, "the local AWS, the ACME server and nginx are up"
         demo.send_signal(number)
         assert demo.wait(30) == 130, log.read_text()
     finally:
         demo.kill()
-    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert not [child for child in children if child.is_running()]
+    assert "no process is left" in log.read_text()
     assert "Traceback" not in log.read_text()

@@ -202,7 +202,7 @@ def shown(report: Report) -> str:
 
 
 def written(report: Report, path: Path, error: str | None = None) -> dict[str, Any]:
-    report.write(path, error=error)
+    report.write(path, seconds=1.0, error=error)
     read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return read
 

@@ -96,7 +96,7 @@ def test_the_renewer_may_change_its_own_challenge_records_only() -> None:
 def test_the_rest_of_what_the_renewer_may_do() -> None:
     rest = {one["Sid"]: (one["Action"], one["Resource"]) for one in RENEWER["Statement"][1:]}
     assert rest == {
-        "ReadZone": ("route53:ListResourceRecordSets", ZONE),
+        "ReadZone": (["route53:GetHostedZone", "route53:ListResourceRecordSets"], ZONE),
         "WaitForChange": ("route53:GetChange", "arn:aws:route53:::change/*"),
         "KeepSecrets": (
             ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],

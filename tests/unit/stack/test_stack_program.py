@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from lambda_renewer.request import parse_request
+from local_cloud.acme.certificates import make_authority
 from local_cloud.stack.program import stack_config
 from tests.unit.stack.recorded_program import ACCOUNT, PROJECT
 
+ROOT = make_authority("A private root").certificate_pem()
 AUTO_NAMED = len("-1234567")  # what Pulumi's auto-naming adds
 LONGEST = {  # IAM User Guide, "IAM and AWS STS quotas"; EventBridge Scheduler and Lambda API references
     "aws:iam/role:Role": 64,
@@ -59,7 +61,7 @@ def test_neither_the_schedule_nor_the_first_run_waits_for_the_other() -> None:
     schedule = one("aws:scheduler/schedule:Schedule", resources)
     first_run = one("aws:lambda/invocation:Invocation", resources)
     assert not [name for name in depended_on(schedule) if "invocation" in name]
-    assert not [name for name in depended_on(first_run) if "schedule" in name]
+    assert not [name for name in depended_on(first_run) if "schedule:Schedule" in name]
 
 
 def test_what_runs_waits_for_its_permissions() -> None:
@@ -72,6 +74,10 @@ def test_what_runs_waits_for_its_permissions() -> None:
     assert "aws:lambda/function:Function::renewer" in schedule
     first_run = depended_on(one("aws:lambda/invocation:Invocation", resources))
     assert "aws:lambda/function:Function::renewer" in first_run
+    assert {
+        "aws:iam/rolePolicy:RolePolicy::schedule-example.com",
+        "aws:iam/userPolicy:UserPolicy::nas-synology",
+    } <= (first_run)
 
 
 def test_the_first_run_and_the_schedule_send_the_same_event() -> None:
@@ -86,7 +92,7 @@ def test_the_first_run_and_the_schedule_send_the_same_event() -> None:
     "settings",
     [
         {},
-        {"contact": "me@example.com", "ca_root": "-----BEGIN CERTIFICATE-----", "key_type": "ec384"},
+        {"contact": "me@example.com", "ca_root": ROOT, "key_type": "ec384"},
         {"schedule": "rate(1 minute)", "profile": "shortlived", "directory": "https://127.0.0.1:14000/dir"},
         {"domain": "home.example.co.uk"},
     ],

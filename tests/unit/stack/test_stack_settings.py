@@ -65,6 +65,7 @@ WRONG: list[tuple[str, str | None, str]] = [
                 "*.example.com",
                 "https://example.com",
             ),
+            *("192.168.0.10", "1.2.3.4", "example.123"),
             *("bücher.example", "ex\u212aample.com", "example.com\n", f"{LONGEST_LABEL}a.example"),
         )
     ),
@@ -77,7 +78,7 @@ WRONG: list[tuple[str, str | None, str]] = [
                 "",
                 "nas",
                 "192.168.0",
-                *("0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1"),  # noqa: S104 - refused
+                *("127.0.0.1", "169.254.1.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "0.1.2.3"),
                 "192.168.0.256",
                 "192.168.0.10/24",
                 "192.168.0.10 ",
@@ -137,6 +138,7 @@ WRONG: list[tuple[str, str | None, str]] = [
         ("contact", value, "one e-mail address is wanted, or nothing")
         for value in (
             *("me", "me@example", "@example.com", "a@b@example.com", "a@example.com, b@example.com"),
+            "mailto:a@example.com",
             *(
                 "a@example.com?x=1",
                 "a@example.com\n",
@@ -152,13 +154,21 @@ WRONG: list[tuple[str, str | None, str]] = [
     ),
     ("profile", None, "a value is wanted"),
     ("profile", "", "a value is wanted"),
+    ("profile", " ", "the name of an ACME profile"),
     ("directory", None, "a value is wanted"),
     ("directory", "", "a value is wanted"),
     *(
         ("directory", value, "an https:// URL is wanted")
         for value in (
             *("http://acme.example/directory", "acme.example/directory", "https://", "https:///directory"),
-            *("https://[", "https://:443/", "https://acme.example:x/", "https://acme.example:0/"),
+            *(
+                "https://u:p@acme.example/",
+                "https://-/",
+                "https://[",
+                "https://:443/",
+                "https://acme.example:x/",
+                "https://acme.example:0/",
+            ),
             *(
                 "https://acme.exa\nmple/",
                 "https:// acme.example/",
@@ -167,7 +177,10 @@ WRONG: list[tuple[str, str | None, str]] = [
             ),
         )
     ),
-    *(("ca_root", value, "certificates in PEM are wanted, or nothing") for value in ("root.pem", "MIIB")),
+    *(
+        ("ca_root", value, "certificates in PEM are wanted, or nothing")
+        for value in ("root.pem", "MIIB", "-----BEGIN CERTIFICATE-----garbage")
+    ),
     ("schedule", None, "a value is wanted"),
     ("schedule", "", "a value is wanted"),
     *(
