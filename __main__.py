@@ -56,8 +56,8 @@ renewal = Renewal(
         event=event,
         schedule=settings.schedule,
         account_id=aws.get_caller_identity_output().account_id,
+        first_run_after=(nas,),
     ),
-    pulumi.ResourceOptions(depends_on=[nas]),
 )
 
 pulumi.export("url", f"https://{settings.host_names[0]}:5001")

@@ -26,6 +26,7 @@ class RenewalArgs:
         event: the certificate request with its action, JSON.
         schedule: the rate and its window.
         account_id: the AWS account, for the trust policy.
+        first_run_after: further resources that the first run waits for.
     """
 
     function_name: pulumi.Input[str]
@@ -33,6 +34,7 @@ class RenewalArgs:
     event: pulumi.Output[str]
     schedule: Schedule
     account_id: pulumi.Input[str]
+    first_run_after: tuple[pulumi.Resource, ...]
 
 
 class Renewal(pulumi.ComponentResource):
@@ -85,7 +87,7 @@ class Renewal(pulumi.ComponentResource):
             name,
             function_name=args.function_name,
             input=args.event,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),  # after every policy
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, *args.first_run_after]),
         ).result
         self.register_outputs({"first_outcome": self.first_outcome})
 
