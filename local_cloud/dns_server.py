@@ -6,7 +6,6 @@ import logging
 import socketserver
 import struct
 import threading
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import dnslib  # type: ignore[import-untyped]
@@ -14,7 +13,7 @@ from dnslib import CLASS, QTYPE, RCODE, RR, DNSLabel, DNSRecord
 
 from local_cloud.dns_records import SUPPORTED, Name, parse_name, parse_value
 from local_cloud.dns_zones import Node, RecordSet, Zone, find_zone
-from local_cloud.processes import LOOPBACK, free_port
+from local_cloud.processes import LOOPBACK, Startable, free_port
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -26,7 +25,7 @@ _EDNS_UDP_BYTES = 1232  # the size that DNS Flag Day 2020 recommends
 _OPCODE_QUERY = 0
 
 
-class DnsServer:
+class DnsServer(Startable):
     """An authoritative name server for all public hosted zones of one Route 53.
 
     Example:
@@ -65,14 +64,6 @@ class DnsServer:
     def _close(self) -> None:
         while self._servers:
             self._servers.pop().server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 class Resolver:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +90,26 @@ def adopt_orphans() -> None:
     """Have the kernel (Linux) make orphaned descendants children of this process: none goes unseen."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+class Startable(ABC):
+    """What is started and stopped, by hand or by a `with` block."""
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Start it, and return when it is ready."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it, and return when it has ended; harmless if it was not started."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 class Service:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import ssl
 import urllib.request
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from local_cloud.processes import Service
+from local_cloud.processes import Service, Startable
 
 
-class AcmeServer(ABC):
+class AcmeServer(Startable):
     """A certificate authority on loopback that validates dns-01 through our DNS server.
 
     Example:
@@ -72,14 +71,6 @@ class AcmeServer(ABC):
     def stop(self) -> None:
         """End the server."""
         self.service.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def fetch(url: str, ca_root: Path) -> str:

@@ -6,13 +6,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from local_cloud.dsm.nginx import DSM_SETTINGS, REVERSE_PROXY_RULES, generate, nginx_command
 from local_cloud.dsm.switches import Switches, read_switches, write_switches
 from local_cloud.dsm.tree import DsmTree, Json, Pair
-from local_cloud.processes import Service, accepts_connections, free_port
+from local_cloud.processes import Service, Startable, accepts_connections, free_port
 
 if TYPE_CHECKING:
     from local_cloud.dsm.issuing import Issuer
@@ -30,7 +29,7 @@ class ReverseProxy:
     own_certificate: bool = False
 
 
-class SimulatedDsm:
+class SimulatedDsm(Startable):
     """A simulated DSM 7.2.
 
     Whoever runs its programs counts as root. All rules of the reverse proxy share one port, as they share 443
@@ -154,14 +153,6 @@ class SimulatedDsm:
         if self._service is not None:
             self._service.stop()
             self._service = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def https_port(self) -> int:

@@ -10,14 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import boto3
 import botocore.session
 from botocore.config import Config
 
-from local_cloud.processes import LOOPBACK, Service, ServiceError, accepts_connections, free_port
+from local_cloud.processes import LOOPBACK, Service, ServiceError, Startable, accepts_connections, free_port
 
 REGION = "eu-central-1"
 _HERE = Path(__file__).resolve().parent
@@ -39,7 +38,7 @@ class Credentials(NamedTuple):
 ROOT = Credentials("test", "test")
 
 
-class LocalAws:
+class LocalAws(Startable):
     """MiniStack on 127.0.0.1, strict as AWS, with everything it writes under `build_dir`.
 
     Example:
@@ -192,14 +191,6 @@ class LocalAws:
     @property
     def _state(self) -> Path:
         return self._build / "ministack" / str(self._port)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _environment(venv: Path, state: Path, port: int) -> dict[str, str]:
