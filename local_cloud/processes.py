@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -61,6 +62,15 @@ def wait_until(condition: Callable[[], bool], *, what: str, seconds: float, log:
             raise ServiceError(f"{what} did not happen within {seconds:g} s{_tail(log)}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Keep other processes that name the same lock file waiting while the context lasts."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

@@ -7,13 +7,13 @@ installed, no package script runs, no service starts, no root is needed. Elsewhe
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+from local_cloud.processes import alone
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on the PATH of a Debian user
 _PACKAGES = {"nginx": "nginx", "pebble": "pebble", "sshd": "openssh-server"}
@@ -61,7 +61,8 @@ def provide(programs: Sequence[str], build: Path) -> dict[str, Path]:
         else:
             found[program] = path
     if missing:
-        with _alone(build.resolve()):
+        # apt's own lock would fail at once instead of waiting.
+        with alone(build.resolve() / "system_programs.lock"):
             _unpack(missing, build.resolve())
             found |= {program: _wrap(program, tools) for program in missing}
     return {program: found[program] for program in programs}
@@ -78,15 +79,6 @@ def install_line(programs: Sequence[str]) -> str:
         remark = f"   ({', '.join(unknown)}: not packaged for {manager})" if unknown else ""
         return (f"{line} {' '.join(packages)}" if packages else "") + remark
     return "install " + ", ".join(programs)
-
-
-@contextlib.contextmanager
-def _alone(build: Path) -> Iterator[None]:
-    """Wait until no other process unpacks into `build`: apt's own lock fails at once instead."""
-    build.mkdir(parents=True, exist_ok=True)
-    with (build / "system_programs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _package(program: str) -> str:

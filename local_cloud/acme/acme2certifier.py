@@ -6,18 +6,15 @@ It lives in a virtual environment of its own, so that its dependencies never mee
 from __future__ import annotations
 
 import configparser
-import hashlib
 import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import ClassVar, Self
 
 from local_cloud.acme.certificates import make_authority, make_server_identity
 from local_cloud.acme.server import AcmeServer
-from local_cloud.processes import LOOPBACK, Service, ServiceError, accepts_connections, free_port
+from local_cloud.environments import provide_environment
+from local_cloud.processes import LOOPBACK, Service, accepts_connections, free_port
 
 _LAUNCHER = Path(__file__).with_name("acme2certifier_launcher.py")
 _REQUIREMENTS = Path(__file__).parents[1] / "acme2certifier-requirements.txt"
@@ -103,26 +100,7 @@ def install(build: Path) -> None:
     Raises:
         ServiceError: pip could not install it; its last words are in the text.
     """
-    environment = _environment(build)
-    stamp = environment / "requirements.sha256"
-    wanted = hashlib.sha256(sys.version.encode() + _REQUIREMENTS.read_bytes()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    shutil.rmtree(environment, ignore_errors=True)
-    python = environment / "bin" / "python"
-    commands: list[list[str | Path]] = [
-        [sys.executable, "-m", "venv", environment],
-        [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", _REQUIREMENTS],
-    ]
-    try:
-        for argv in commands:
-            subprocess.run(argv, check=True, capture_output=True, text=True, timeout=_INSTALL_SECONDS)
-    except subprocess.CalledProcessError as error:
-        words = (error.stderr or error.stdout).strip()[-600:]
-        raise ServiceError(f"acme2certifier could not be installed: {words}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ServiceError(f"acme2certifier was not installed within {_INSTALL_SECONDS} s") from error
-    stamp.write_text(wanted)
+    provide_environment(_environment(build), _REQUIREMENTS)
 
 
 def _environment(build: Path) -> Path:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -16,6 +13,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from local_cloud.environments import provide_environment
 from local_cloud.processes import LOOPBACK, Service, ServiceError, Startable, accepts_connections, free_port
 
 REGION = "eu-central-1"
@@ -65,19 +63,7 @@ class LocalAws(Startable):
         Raises:
             ServiceError: the environment could not be made; the text ends with what pip said.
         """
-        stamp = self._venv / "requirements.sha256"
-        wanted = hashlib.sha256(_REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
-        if self.python.exists() and stamp.exists() and stamp.read_text() == wanted:
-            return
-        shutil.rmtree(self._venv, ignore_errors=True)
-        # Without pip: what stands in this environment, a Lambda could import.
-        _run(sys.executable, "-m", "venv", "--without-pip", self._venv)
-        _run(
-            sys.executable,
-            *("-m", "pip", "--python", self.python, "install", "--quiet", "--disable-pip-version-check"),
-            *("--requirement", _REQUIREMENTS),
-        )
-        stamp.write_text(wanted)
+        provide_environment(self._venv, _REQUIREMENTS)
 
     def start(self) -> Self:
         """Prepare the environment if needed, and start on a free port.
@@ -212,11 +198,3 @@ def _environment(venv: Path, state: Path, port: int) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{state / 'no-docker'}",  # at its start MiniStack ends containers it finds
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-
-
-def _run(*argv: str | Path) -> None:
-    done = subprocess.run(
-        [str(part) for part in argv], check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if done.returncode:
-        raise ServiceError(f"{' '.join(str(part) for part in argv)} failed:\n{done.stdout}")

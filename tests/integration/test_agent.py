@@ -252,6 +252,7 @@ def document_of(pair: Pair, **changes: Any) -> str:
         "not_after": leaf.not_valid_after_utc,
         "issued_at": datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1),
         "acme_directory": "https://localhost/dir",
+        "acme_account": "https://localhost/account/1",
         "profile": "classic",
         "ari_id": "x.y",
     }
