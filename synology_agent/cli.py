@@ -16,6 +16,7 @@ _EPILOG = """exit codes, the greater the worse:
    1  another run is under way, or a fault of the agent itself
    2  the config file or the command line is wrong
   10  nothing is issued yet
+  11  the certificate was revoked, and a new one is coming; the old one is served still
   20  AWS could not be reached, or refused
   30  the certificate is not fit to be served; DSM was not touched
   40  one of DSM's commands failed before anything was changed

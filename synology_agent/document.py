@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .errors import DocumentRefused, NotIssuedYet
+from .errors import DocumentRefused, NotIssuedYet, Withdrawn
 
 SCHEMA = 1
 
@@ -47,6 +47,7 @@ def read_document(text: str) -> Certificate:
 
     Raises:
         NotIssuedYet: its state is `empty`.
+        Withdrawn: its state is `revoked`.
         DocumentRefused: its schema is not known here, or a field is missing or contradicts another.
     """
     fields = _object(text)
@@ -58,6 +59,11 @@ def read_document(text: str) -> Certificate:
         )
     if fields.get("state") == "empty":
         raise NotIssuedYet("nothing is issued yet: look at the renewer's log in AWS if this lasts over a day")
+    if fields.get("state") == "revoked":
+        raise Withdrawn(
+            "the certificate was revoked, and a new one is coming; what is installed stays until then. "
+            "Look at the renewer's log in AWS if this lasts over a day"
+        )
     certificate = Certificate(
         leaf=_text(fields, "leaf"),
         chain=_text(fields, "chain"),

@@ -3,6 +3,7 @@
 AgentError
 ├── ConfigError           2   the config file is missing, open to others, or wrong: a field is named
 ├── NotIssuedYet         10   the renewer has not issued the certificate yet
+├── Withdrawn            11   the certificate was revoked, and a new one is coming
 ├── AwsError             20   AWS could not be reached or refused
 ├── DocumentRefused      30   the certificate is not fit to be served; DSM was not touched
 ├── DsmError             40   DSM's own commands failed before anything was changed
@@ -31,6 +32,12 @@ class NotIssuedYet(AgentError):
     """The secret holds no certificate yet."""
 
     exit_code = 10
+
+
+class Withdrawn(AgentError):
+    """The certificate was revoked; the renewer has not issued the new one yet."""
+
+    exit_code = 11
 
 
 class AwsError(AgentError):

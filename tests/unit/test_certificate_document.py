@@ -21,7 +21,7 @@ from lambda_renewer.pending import Pending, write_pending
 from lambda_renewer.request import parse_request
 from local_cloud.acme.certificates import make_authority
 from synology_agent import document as agent
-from synology_agent.errors import AgentError, DocumentRefused, NotIssuedYet
+from synology_agent.errors import DocumentRefused, NotIssuedYet, Withdrawn
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "certificate-document.md").read_text()
@@ -141,7 +141,7 @@ def test_the_state_revoked_is_no_certificate_to_either() -> None:
     revoked = renewer.write_revoked(("3039",))
     assert set(json.loads(revoked)) == {"schema", "state", "revoked_serials"}
     assert renewer.read_document(revoked) == renewer.NoCertificate(("3039",))
-    with pytest.raises(AgentError):
+    with pytest.raises(Withdrawn):
         agent.read_document(revoked)
 
 

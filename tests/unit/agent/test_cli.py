@@ -15,6 +15,7 @@ CODES = {
     "AgentError": 1,
     "ConfigError": 2,
     "NotIssuedYet": 10,
+    "Withdrawn": 11,
     "AwsError": 20,
     "DocumentRefused": 30,
     "DsmError": 40,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from synology_agent.document import fingerprint, leaf_fingerprint, read_document
-from synology_agent.errors import DocumentRefused, NotIssuedYet
+from synology_agent.errors import DocumentRefused, NotIssuedYet, Withdrawn
 
 from .certificates import Issued
 
@@ -38,6 +38,11 @@ def test_the_key_is_in_no_repr(document: dict[str, Any], issued: Issued) -> None
 def test_the_empty_state_is_no_fault_of_the_document() -> None:
     with pytest.raises(NotIssuedYet, match="nothing is issued yet"):
         read_document('{"schema": 1, "state": "empty"}')
+
+
+def test_the_state_revoked_says_that_a_new_one_is_coming() -> None:
+    with pytest.raises(Withdrawn, match="a new one is coming; what is installed stays"):
+        read_document('{"schema": 1, "state": "revoked", "revoked_serials": ["abc"]}')
 
 
 @pytest.mark.parametrize(
