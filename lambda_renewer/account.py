@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,9 @@ from .acme_client import AcmeClient, ExternalAccount, make_account_key
 from .directory import Directory
 from .errors import RequestError, StoreConflict, StoreError
 from .request import CertificateRequest
-from .store import SecretStore, Version
+from .store import Contents, SecretStore, Version
+
+_SWAP_TRIES = 10
 
 Accounts = dict[str, dict[str, Any]]
 
@@ -40,8 +44,8 @@ def open_account(
         AcmeError: the authority refused.
         StoreError: the account document cannot be read.
     """
-    version = store.read_stage("AWSCURRENT")
-    known = _accounts(version).get(request.directory)
+    contents = Contents(store.read_stage("AWSCURRENT"), None)
+    known = _accounts(contents).get(request.directory)
     if known is not None:
         return _use(known, request.directory, directory, ca_root)
     meta = directory.get("meta", {})
@@ -63,7 +67,7 @@ def open_account(
         "contact": request.contact,
         "terms_agreed": terms,
     }
-    winner = _remember(store, version, request.directory, account)
+    winner = _remember(store, contents, request.directory, account)
     return client if winner == account else _use(winner, request.directory, directory, ca_root)
 
 
@@ -75,7 +79,11 @@ def read_external_account(version: Version | None) -> ExternalAccount:
     """
     try:
         fields = json.loads(version.text if version else "")
-        return ExternalAccount(kid=fields["kid"], hmac_key=fields["hmac_key"])
+        kid, hmac_key = fields["kid"], fields["hmac_key"]
+        if not isinstance(kid, str) or not re.fullmatch(r"[A-Za-z0-9_+/-]+=*", hmac_key):
+            raise TypeError
+        base64.urlsafe_b64decode(f"{hmac_key}==")
+        return ExternalAccount(kid, hmac_key)
     except (ValueError, KeyError, TypeError):
         raise StoreError(
             'the secret of the external account is not JSON such as {"kid": "…", "hmac_key": "…"}'
@@ -83,20 +91,21 @@ def read_external_account(version: Version | None) -> ExternalAccount:
 
 
 def _remember(
-    store: SecretStore, version: Version | None, directory: str, account: dict[str, Any]
+    store: SecretStore, contents: Contents, directory: str, account: dict[str, Any]
 ) -> dict[str, Any]:
     """Add `account`, unless another run has made one for the directory: return the one that stands."""
-    while True:
-        accounts = _accounts(version)
+    for _ in range(_SWAP_TRIES):
+        accounts = _accounts(contents)
         if directory in accounts:
             return accounts[directory]
         try:
             text = json.dumps({**accounts, directory: account}, sort_keys=True)
-            store.write(text, ["AWSCURRENT"], based_on=version)
+            store.write(text, ["AWSCURRENT"], based_on=contents)
         except StoreConflict:
-            version = store.read_stage("AWSCURRENT")
+            contents = Contents(store.read_stage("AWSCURRENT"), None)
         else:
             return account
+    raise StoreError(f"the account secret kept changing while the account of {directory} was written")
 
 
 def _use(account: dict[str, Any], url: str, directory: Directory, ca_root: str | None) -> AcmeClient:
@@ -112,9 +121,9 @@ def _use(account: dict[str, Any], url: str, directory: Directory, ca_root: str |
     return client
 
 
-def _accounts(version: Version | None) -> Accounts:
+def _accounts(contents: Contents) -> Accounts:
     try:
-        accounts = json.loads(version.text if version else "{}")
+        accounts = json.loads(contents.current.text if contents.current else "{}")
     except ValueError:
         raise StoreError("the ACME account secret is not JSON") from None
     if not isinstance(accounts, dict):

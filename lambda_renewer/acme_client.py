@@ -197,18 +197,29 @@ class AcmeClient:
         """Return the TXT value: the digest of the key authorization (section 8.4)."""
         return str(challenge.chall.validation(self._key))
 
-    def answer(self, challenge: messages.ChallengeBody) -> None:
-        """Tell the authority that the challenge is ready (section 7.5.1)."""
-        self._post(challenge.uri, challenge.chall.response(self._key))
+    def answer(self, challenge: messages.ChallengeBody) -> float:
+        """Say that the challenge is ready (section 7.5.1); return the Retry-After in seconds."""
+        return _asked(self._post(challenge.uri, challenge.chall.response(self._key)))
 
-    def finalize(self, order: messages.OrderResource, csr: x509.CertificateSigningRequest) -> None:
-        """Send the certificate signing request (section 7.4)."""
-        self._post(order.body.finalize, messages.CertificateRequest(csr=csr))
+    def finalize(self, order: messages.OrderResource, csr: x509.CertificateSigningRequest) -> float:
+        """Send the certificate signing request (section 7.4); return the Retry-After in seconds."""
+        return _asked(self._post(order.body.finalize, messages.CertificateRequest(csr=csr)))
 
     def poll_order(
-        self, order: messages.OrderResource, wanted: messages.Status, deadline: Deadline
+        self,
+        order: messages.OrderResource,
+        wanted: messages.Status,
+        deadline: Deadline,
+        *,
+        asked: float = 0.0,
     ) -> messages.Order:
         """Poll the order until it has the status `wanted`, heeding Retry-After (section 7.1.6).
+
+        Args:
+            order: to poll.
+            wanted: the status to wait for.
+            deadline: of the run.
+            asked: seconds that the authority asked to wait before the first poll.
 
         Raises:
             OrderFailed: it became invalid; the names that failed are named.
@@ -216,16 +227,17 @@ class AcmeClient:
         """
         pauses = back_off(_FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS)
         while True:
-            deadline.sleep(next(pauses), waiting_for=f"the order to become {wanted.name}")
+            if asked:
+                deadline.sleep(asked, waiting_for=f"the authority's Retry-After of {asked:.0f} s", asked=True)
+            else:
+                deadline.sleep(next(pauses), waiting_for=f"the order to become {wanted.name}")
             response = self._post(order.uri, None)
             body = _read(messages.Order, response)
             if body.status == messages.STATUS_INVALID:
                 raise OrderFailed(f"the order became invalid: {self._why_invalid(body)}")
             if body.status in {wanted, messages.STATUS_VALID}:
                 return body
-            asked = retry_after_seconds(response.headers.get("Retry-After"))
-            if asked:
-                deadline.sleep(asked, waiting_for=f"the authority's Retry-After of {asked:.0f} s")
+            asked = _asked(response)
 
     def certificate(self, url: str, *, preferred_chain: str | None = None) -> str:
         """Download the full chain as PEM (section 7.4.2).
@@ -311,6 +323,10 @@ def _algorithm(key: AccountKey) -> JWASignature:
     if isinstance(key, JWKRSA):
         return RS256
     return ES384 if key.key.key_size == _P384_BITS else ES256
+
+
+def _asked(response: requests.Response) -> float:
+    return retry_after_seconds(response.headers.get("Retry-After")) or 0.0
 
 
 def _location(response: requests.Response) -> str:

@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from .errors import ACCESS_DENIED
+from .waiting import Deadline, back_off
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # Adaptive mode paces itself under throttling: Route 53 allows five requests a second an account.
 _CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 8}, connect_timeout=5, read_timeout=20)
-_DENIED_PAUSE_SECONDS = 3.0
+_DENIED_PAUSE_SECONDS = (1.0, 8.0)
 _FIRST_ERROR = 300  # as botocore has it
 # By protocol: an error that botocore's retries take for a passing one (botocore.retries.standard).
 _CUT_ANSWER = {
@@ -33,13 +34,15 @@ class Aws:
     """AWS's clients for one run.
 
     IAM is eventually consistent: a Lambda that runs seconds after its policy was attached is often denied. So
-    a denial is retried, for `patience` seconds a run in all.
+    a denial is retried, for `patience` seconds a run in all, and never after the run's deadline.
     """
 
-    def __init__(self, patience: float) -> None:
-        """Retry denials for `patience` seconds from the first one on."""
+    def __init__(self, patience: float, deadline: Deadline) -> None:
+        """Retry denials for `patience` seconds from the first one on, as long as `deadline` allows a wait."""
         self._patience = patience
+        self._deadline = deadline
         self._denied_until: float | None = None
+        self._pauses = back_off(*_DENIED_PAUSE_SECONDS)
 
     @overload
     def client(self, service: Literal["route53"]) -> Route53Client: ...
@@ -61,7 +64,8 @@ class Aws:
         now = time.monotonic()
         if self._denied_until is None:
             self._denied_until = now + self._patience
-        return _DENIED_PAUSE_SECONDS if now + _DENIED_PAUSE_SECONDS < self._denied_until else None
+        pause = next(self._pauses)
+        return pause if pause < min(self._denied_until - now, self._deadline.remaining()) else None
 
 
 def _notice_cut(operation_model: OperationModel, response_dict: dict[str, Any], **_: object) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .clock import from_rfc3339, retry_after_seconds
 from .document import Certificate
-from .errors import AcmeError
+from .errors import AcmeError, retry_time
 
 USER_AGENT = "synology-https"
 REQUEST_SECONDS = 30.0
@@ -103,7 +103,9 @@ def _get_json(url: str, ca_root: str | None) -> tuple[dict[str, Any], float | No
             answer = json.load(response)
             retry_after = retry_after_seconds(response.headers.get("Retry-After"))
     except urllib.error.HTTPError as error:
-        raise AcmeError(f"{url} answers HTTP {error.code}: {error.reason}") from None
+        refusal = AcmeError(f"{url} answers HTTP {error.code}: {error.reason}")
+        refusal.retry_at = retry_time(retry_after_seconds(error.headers.get("Retry-After")))
+        raise refusal from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise AcmeError(
             f"the certificate authority cannot be reached at {url}: {getattr(error, 'reason', error)}. "

@@ -11,7 +11,11 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from .errors import ZoneError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import RenewerError, ZoneError
+from .log import log
+from .request import CertificateRequest
 from .waiting import Deadline, back_off
 
 if TYPE_CHECKING:
@@ -62,6 +66,16 @@ def zone_of(name: str, zones: Mapping[str, str]) -> str:
     )
 
 
+def needed_zones(request: CertificateRequest) -> tuple[str, ...]:
+    """Return the ids of the hosted zones that the request's challenge records stand in, sorted.
+
+    Raises:
+        ZoneError: no zone holds one of them.
+    """
+    names = {challenge_name(domain, request.delegations) for domain in request.domains}
+    return tuple(sorted({zone_of(name, request.zones) for name in names}))
+
+
 def quoted(value: str) -> str:
     """Return a TXT value as Route 53 keeps it; a digest in base64url needs no escapes."""
     return f'"{value}"'
@@ -94,6 +108,17 @@ class ChallengeRecords:
         """Take `values` away, also after the deadline; what others put there stays."""
         self._change(set(values), lambda name, found: found - set(values[name]), Deadline(_REMOVE_SECONDS))
 
+    def discard(self, values: Values) -> None:
+        """Take away what an earlier run left, as far as that is possible now; it never stops a renewal.
+
+        A zone or a permission that the run had may be gone since.
+        """
+        for name, left in values.items():
+            try:
+                self.remove({name: left})
+            except (RenewerError, ClientError, BotoCoreError) as error:
+                log.warning("a TXT value may be left", record=name, error=str(error))
+
     def _change(
         self, names: set[str], wanted: Callable[[str, set[str]], set[str]], deadline: Deadline
     ) -> list[str]:
@@ -118,6 +143,10 @@ class ChallengeRecords:
             as_it_is: list[ChangeTypeDef] = []
             for name in names:
                 found = self._read(zone, name)
+                if found and "AliasTarget" in found:
+                    raise ZoneError(
+                        f"{name} is an alias record: remove it, so that its TXT values can be set"
+                    )
                 before = {record["Value"] for record in found["ResourceRecords"]} if found else set()
                 after = wanted(name, before)
                 if after == before:

@@ -40,6 +40,7 @@ class Certificate:
         acme_account: URL of the account that ordered it (`kid`).
         profile: the ACME profile that was asked for.
         ari_id: certificate identifier of RFC 9773 section 4.1.
+        zone_ids: hosted zones that proved control, checked to be public.
         revoked_serials: serials of earlier certificates that must not be installed again.
     """
 
@@ -59,6 +60,7 @@ class Certificate:
     acme_account: str
     profile: str
     ari_id: str
+    zone_ids: tuple[str, ...]
     revoked_serials: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -110,7 +112,7 @@ def read_document(text: str) -> Certificate | NoCertificate:
             return NoCertificate(tuple(fields.get("revoked_serials", ())))
         values = {name: fields[name] for name in Certificate.__dataclass_fields__}
         values |= {moment: from_rfc3339(fields[moment]) for moment in _MOMENTS}
-        values |= {name: tuple(fields[name]) for name in ("domains", "revoked_serials")}
+        values |= {name: tuple(fields[name]) for name in ("domains", "zone_ids", "revoked_serials")}
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"the certificate document has a missing or unreadable field: {error}") from None
     return Certificate(**values)

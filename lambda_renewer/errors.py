@@ -20,10 +20,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .clock import now, to_rfc3339
 
+_LONGEST_SHOWN = 1000
 _LONGEST_RETRY_AFTER = 366 * 86_400.0  # more is a mistake, and must not overflow a date
 ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
@@ -43,7 +44,13 @@ _PROBLEM_ADVICE = {
 
 
 class RenewerError(Exception):
-    """The renewal did not succeed; the certificate that is current stays current."""
+    """The renewal did not succeed; the certificate that is current stays current.
+
+    Attributes:
+        retry_at: the authority does not want to be asked again before, or None.
+    """
+
+    retry_at: datetime | None = None
 
 
 class RequestError(RenewerError):
@@ -51,8 +58,14 @@ class RequestError(RenewerError):
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         """Name the `field`, its `value` and what is `allowed`."""
-        super().__init__(f"certificate request: {field} is {value!r}; {allowed}")
+        super().__init__(f"certificate request: {field} is {_shown(value)}; {allowed}")
         self.field = field
+
+
+def _shown(value: object) -> str:
+    """Return a value as it may be shown: nothing long or in PEM, which could be a secret."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN and "-----" not in text else "…"
 
 
 class StoreError(RenewerError):
@@ -93,7 +106,7 @@ class Problem(AcmeError):
         self.detail = str(document.get("detail", "no detail given"))
         self.status = status
         self.url = url
-        self.retry_at = _retry_time(self.detail, retry_after)
+        self.retry_at = retry_time(retry_after, self.detail)
         when = f" Not to be retried before {to_rfc3339(self.retry_at)}." if self.retry_at else ""
         super().__init__(f"{describe_problem(document)}{when} (HTTP {status} from {url})")
 
@@ -111,7 +124,7 @@ class DeadlineExceeded(RenewerError):
     """A wait would have taken more than the time that the Lambda has left."""
 
 
-def _retry_time(detail: str, retry_after: float | None) -> datetime | None:
+def retry_time(retry_after: float | None, detail: str = "") -> datetime | None:
     """Return the moment from Retry-After, else from the words that Let's Encrypt puts into the detail."""
     if retry_after is not None:
         return now() + timedelta(seconds=min(retry_after, _LONGEST_RETRY_AFTER))
@@ -142,6 +155,15 @@ def describe_problem(document: Mapping[str, Any], *, name: str | None = None) ->
             parts.append(f"; {describe_problem(sub)}")
     advice = _PROBLEM_ADVICE.get(problem_code(str(document.get("type", ""))))
     return "".join(parts) + (f" {advice}" if advice else "")
+
+
+def in_our_words(error: RenewerError | ClientError | BotoCoreError) -> RenewerError:
+    """Return the error as one of ours."""
+    if isinstance(error, RenewerError):
+        return error
+    if isinstance(error, ClientError):
+        return from_client_error(error)
+    return AwsError(f"AWS could not be asked: {error}. The schedule tries again by itself.")
 
 
 def from_client_error(error: ClientError) -> AwsError:

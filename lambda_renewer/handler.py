@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import AwsError, RenewerError, from_client_error
+from .errors import RenewerError, in_our_words
+from .log import log
 from .measures import publish
 from .renewal import Outcome, renew
 from .report import report
 from .request import parse_request
 from .revocation import revoke
-from .run import Run, log, start_run
+from .run import Run, life_left, start_run
 
 _ACTIONS: Mapping[str, Callable[[Run], Outcome]] = {"renew": renew, "report": report, "revoke": revoke}
 
@@ -42,13 +43,19 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Outcome:
     """
     began = time.monotonic()
     name = event.get("name") if isinstance(event, Mapping) else None
+    run: Run | None = None
     try:
         request = parse_request(event)
-        outcome = _ACTIONS[request.action](start_run(request, context.get_remaining_time_in_millis() / 1000))
-    except (RenewerError, ClientError, BotoCoreError) as error:
-        failure = _in_our_words(error)
-        log.error("failed", certificate=name, error=str(failure), kind=type(failure).__name__)
-        publish(name, failed=True, seconds=time.monotonic() - began)
+        run = start_run(request, context.get_remaining_time_in_millis() / 1000)
+        outcome = _ACTIONS[request.action](run)
+    except Exception as error:
+        failure = _told(name, error)
+        publish(
+            name,
+            failed=True,
+            life_left=life_left(run.current if run else None),
+            seconds=time.monotonic() - began,
+        )
         if failure is error:
             raise
         raise failure from error
@@ -63,9 +70,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Outcome:
     return outcome
 
 
-def _in_our_words(error: RenewerError | ClientError | BotoCoreError) -> RenewerError:
-    if isinstance(error, RenewerError):
+def _told(name: object, error: Exception) -> Exception:
+    """Log the failure, and return it in our words; of a fault of our own only the kind is told."""
+    if not isinstance(error, RenewerError | ClientError | BotoCoreError):
+        log.error("failed by a fault of the renewer", certificate=name, kind=type(error).__name__)
         return error
-    if isinstance(error, ClientError):
-        return from_client_error(error)
-    return AwsError(f"AWS could not be asked: {error}. The schedule tries again by itself.")
+    failure = in_our_words(error)
+    log.error("failed", certificate=name, error=str(failure), kind=type(failure).__name__)
+    return failure

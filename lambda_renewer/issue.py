@@ -12,8 +12,9 @@ from .acme_client import AcmeClient
 from .directory import Directory
 from .dns01 import ChallengeRecords, Values, challenge_name, quoted
 from .document import Certificate, NoCertificate
-from .errors import AcmeError, Problem, RequestError
+from .errors import AcmeError, OrderFailed, Problem, RequestError
 from .journal import Journal
+from .log import log
 from .request import CertificateRequest
 from .waiting import Deadline
 
@@ -45,41 +46,73 @@ def issue(
         StoreConflict: another run works on this issuance.
         DeadlineExceeded: there is no time left.
     """
-    order = _resumed_order(client, journal) or client.new_order(
-        request.domains, profile=_profile(request, directory), replaces=_replaced(request, current, client)
-    )
+    order, pending = _order(request, current, directory, client, journal)
     leftovers = journal.pending.values
+    values = _values(request, client, pending)
     with ThreadPoolExecutor(max_workers=1) as thread:
-        stored_key = journal.pending.private_key if order.uri == journal.pending.order else None
-        key_in_making = (
-            thread.submit(keys.read_key, stored_key)
-            if stored_key
-            else thread.submit(keys.make_key, request.key_type)
-        )
-        pending = _pending_challenges(client, order) if order.body.status == messages.STATUS_PENDING else []
-        values = _values(request, client, pending)
-        journal.save(order=order.uri, private_key=stored_key, values=_union(values, leftovers))
+        stored_key = _stored_key(journal) if order.uri == journal.pending.order else None
+        key_in_making = None if stored_key else thread.submit(keys.make_key, request.key_type)
+        kept = journal.pending.private_key if stored_key else None
+        journal.save(order=order.uri, private_key=kept, values=_union(values, leftovers))
         if pending:
             _prove_control(client, order, pending, records, values, leftovers, deadline)
-        elif leftovers:
-            records.remove(leftovers)
-        key = key_in_making.result()
+        records.discard({name: left for name, left in leftovers.items() if name not in values})
+        key = stored_key or key_in_making.result()  # type: ignore[union-attr]  # one of them is there
     if not stored_key:
         journal.save(private_key=keys.write_key(key), values={})
+    asked = 0.0
     if order.body.status not in _FINALIZED:
-        client.finalize(order, keys.make_csr(key, request.domains))
-    valid = client.poll_order(order, messages.STATUS_VALID, deadline)
+        asked = client.finalize(order, keys.make_csr(key, request.domains))
+    valid = client.poll_order(order, messages.STATUS_VALID, deadline, asked=asked)
     if not valid.certificate:
         raise AcmeError("the order is valid and has no certificate URL (RFC 8555 section 7.1.3)")
     full_chain = client.certificate(valid.certificate, preferred_chain=request.preferred_chain)
-    return keys.certificate_document(
-        request,
-        key,
-        full_chain,
-        account=client.kid or "",
-        issued_at=clock.now(),
-        revoked_serials=current.revoked_serials,
+    try:
+        return keys.certificate_document(
+            request,
+            key,
+            full_chain,
+            account=client.kid or "",
+            issued_at=clock.now(),
+            revoked_serials=_revoked(current, journal),
+        )
+    except AcmeError as error:  # the same certificate would come of the same order again
+        raise OrderFailed(str(error)) from error
+
+
+def _revoked(current: Certificate | NoCertificate, journal: Journal) -> tuple[str, ...]:
+    being_revoked = (one.serial for one in journal.pending.revoking)
+    return tuple(dict.fromkeys((*current.revoked_serials, *being_revoked)))
+
+
+def _order(
+    request: CertificateRequest,
+    current: Certificate | NoCertificate,
+    directory: Directory,
+    client: AcmeClient,
+    journal: Journal,
+) -> tuple[messages.OrderResource, Challenges]:
+    """Return the order that an earlier run left, or a new one, and the challenges that are open in it."""
+    spent = isinstance(current, Certificate) and current.private_key == journal.pending.private_key
+    resumed = None if spent else _resumed_order(client, journal)
+    if resumed is not None:
+        try:
+            return resumed, _pending_challenges(client, resumed)
+        except OrderFailed:  # an authorization in it expired
+            log.info("a new order in place of one that can no longer succeed", certificate=request.name)
+    new = client.new_order(
+        request.domains, profile=_profile(request, directory), replaces=_replaced(request, current, client)
     )
+    return new, _pending_challenges(client, new)
+
+
+def _stored_key(journal: Journal) -> keys.PrivateKey | None:
+    if journal.pending.private_key is None:
+        return None
+    try:
+        return keys.read_key(journal.pending.private_key)
+    except ValueError:
+        return None
 
 
 def _resumed_order(client: AcmeClient, journal: Journal) -> messages.OrderResource | None:
@@ -94,7 +127,7 @@ def _resumed_order(client: AcmeClient, journal: Journal) -> messages.OrderResour
         return None
     if order.body.status == messages.STATUS_INVALID:
         return None
-    if order.body.status in _FINALIZED and journal.pending.private_key is None:
+    if order.body.status in _FINALIZED and _stored_key(journal) is None:
         return None
     return order
 
@@ -118,20 +151,26 @@ def _prove_control(
     leftovers: Values,
     deadline: Deadline,
 ) -> None:
+    ours = {name: tuple({*leftovers.get(name, ()), *values[name]}) for name in values}
+    asked = 0.0
     try:
-        records.present(values, leftovers=leftovers)
+        records.present(values, leftovers={name: leftovers[name] for name in values if name in leftovers})
         for _, challenge in pending:
             # One that a run answered before it died is refused a second time while it is being validated.
             if challenge.status == messages.STATUS_PENDING:
-                client.answer(challenge)
-        client.poll_order(order, messages.STATUS_READY, deadline)
-    finally:
-        records.remove(_union(values, leftovers))
+                asked = max(asked, client.answer(challenge))
+        client.poll_order(order, messages.STATUS_READY, deadline, asked=asked)
+    except BaseException:
+        records.discard(ours)  # what went wrong first is what to tell
+        raise
+    records.remove(ours)
 
 
 def _pending_challenges(client: AcmeClient, order: messages.OrderResource) -> Challenges:
     """Return (domain, dns-01 challenge) of each authorization that is not valid already."""
     pending: Challenges = []
+    if order.body.status != messages.STATUS_PENDING:
+        return pending
     for url in order.body.authorizations:
         authorization = client.authorization(url)
         if authorization.status == messages.STATUS_VALID:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from .document import Certificate, write_document
-from .errors import OrderFailed, Problem, RenewerError
+from .errors import OrderFailed, RenewerError
 from .pending import Pending, write_pending
-from .store import SecretStore, Version
+from .store import Contents, SecretStore, Stage
 
 _PROBLEM_LENGTH = 500
 
@@ -20,10 +20,10 @@ class Journal:
         pending: the record as it stands.
     """
 
-    def __init__(self, store: SecretStore, newest: Version | None, pending: Pending) -> None:
-        """Go on from `pending`, which the version `newest` of the secret holds or which is new."""
+    def __init__(self, store: SecretStore, contents: Contents, pending: Pending) -> None:
+        """Go on from `pending`, which the secret holds or which is new."""
         self._store = store
-        self._newest = newest
+        self._contents = contents
         self.pending = pending
 
     def save(self, **changes: Any) -> None:
@@ -33,29 +33,37 @@ class Journal:
             StoreConflict: another run works on it.
         """
         pending = replace(self.pending, **changes)
-        self._newest = self._store.write(write_pending(pending), ["AWSPENDING"], based_on=self._newest)
+        self._contents = self._store.write(write_pending(pending), ["AWSPENDING"], based_on=self._contents)
         self.pending = pending
 
     def promote(self, certificate: Certificate) -> None:
-        """Make `certificate` the current document and end the record, in one write.
+        """Make `certificate` the current document, and end the record in the same write.
+
+        The record stays while there is a certificate in it to revoke.
 
         Raises:
             StoreConflict: another run works on it.
         """
-        self.put_current(write_document(certificate))
+        self.put_current(write_document(certificate), keep_record=bool(self.pending.revoking))
+        self.pending = replace(self.pending, order=None, private_key=None, values={})
 
-    def put_current(self, document: str) -> None:
-        """Make `document` current and end the record, in one write.
+    def put_current(self, document: str, *, keep_record: bool) -> None:
+        """Make `document` current, and end the record in the same write unless it is to stay.
 
         Raises:
             StoreConflict: another run works on it.
         """
-        self._newest = self._store.write(document, ["AWSCURRENT", "AWSPENDING"], based_on=self._newest)
+        keep = keep_record and self._contents.pending is not None
+        stages: list[Stage] = ["AWSCURRENT"] if keep else ["AWSCURRENT", "AWSPENDING"]
+        self._contents = self._store.write(document, stages, based_on=self._contents)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: RenewerError | None) -> None:
         """Remember a failure: its words, the time before which the authority is not to be asked, no lease.
 
         An order that failed is dropped, so that the next run makes a new one.
+
+        Args:
+            error: what happened, or None for a fault of the renewer itself.
 
         Raises:
             StoreConflict: another run works on it.
@@ -63,8 +71,8 @@ class Journal:
         dropped = {"order": None, "private_key": None} if isinstance(error, OrderFailed) else {}
         self.save(
             failures=self.pending.failures + 1,
-            problem=str(error)[:_PROBLEM_LENGTH] if isinstance(error, RenewerError) else type(error).__name__,
+            problem=str(error)[:_PROBLEM_LENGTH] if error else "a fault of the renewer: see its log",
             lease_until=None,
-            retry_not_before=error.retry_at if isinstance(error, Problem) else None,
+            retry_not_before=error.retry_at if error else None,
             **dropped,
         )

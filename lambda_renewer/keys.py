@@ -6,10 +6,12 @@ import base64
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from .dns01 import needed_zones
 from .document import Certificate
 from .errors import AcmeError
 from .request import CertificateRequest
@@ -28,6 +30,11 @@ def make_key(key_type: str) -> PrivateKey:
     return ec.generate_private_key(_CURVES[key_type]())
 
 
+def is_elliptic(key: PrivateKey) -> bool:
+    """Tell whether the key is an elliptic curve key."""
+    return isinstance(key, ec.EllipticCurvePrivateKey)
+
+
 def write_key(key: PrivateKey) -> str:
     """Return the key as PEM, PKCS #8, not encrypted."""
     return key.private_bytes(
@@ -41,7 +48,10 @@ def read_key(pem: str) -> PrivateKey:
     Raises:
         ValueError: it is none.
     """
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (TypeError, UnsupportedAlgorithm) as error:  # encrypted, or of a kind that is not known
+        raise ValueError(str(error)) from None
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise ValueError("neither an RSA nor an elliptic curve key")  # noqa: TRY004 - one failure for the reader
     return key
@@ -118,6 +128,7 @@ def certificate_document(
         acme_account=account,
         profile=request.profile,
         ari_id=_ari_id(authority, leaf.serial_number),
+        zone_ids=needed_zones(request),
         revoked_serials=revoked_serials,
     )
 

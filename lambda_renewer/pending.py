@@ -16,6 +16,25 @@ _MOMENTS = ("lease_until", "retry_not_before", "ask_after")
 
 
 @dataclass(frozen=True)
+class Revocation:
+    """A certificate that is being revoked.
+
+    Attributes:
+        serial: lower-case hexadecimal.
+        leaf: PEM.
+        private_key: PEM, where it signs the revocation, or None where the account does.
+        reason: a key of REVOCATION_REASONS.
+        directory: URL of the ACME directory that issued it.
+    """
+
+    serial: str
+    leaf: str
+    private_key: str | None = field(repr=False)
+    reason: str
+    directory: str
+
+
+@dataclass(frozen=True)
 class Pending:
     """An issuance in flight, a failure to remember, or renewal information to remember.
 
@@ -33,6 +52,7 @@ class Pending:
         retry_not_before: the authority does not want this request again before.
         ask_after: the authority does not want to be asked for renewal information before.
         window: start and end of the renewal window that holds until then, RFC 3339.
+        revoking: certificates that are being revoked, until the authority has confirmed it.
     """
 
     request: str
@@ -47,6 +67,7 @@ class Pending:
     retry_not_before: datetime | None = None
     ask_after: datetime | None = None
     window: tuple[str, str] | None = None
+    revoking: tuple[Revocation, ...] = ()
 
 
 def write_pending(pending: Pending) -> str:
@@ -71,6 +92,7 @@ def read_pending(text: str) -> Pending:
         known = {name: fields[name] for name in Pending.__dataclass_fields__}
         known |= {moment: from_rfc3339(known[moment]) for moment in _MOMENTS if known[moment] is not None}
         known["values"] = {name: tuple(values) for name, values in known["values"].items()}
+        known["revoking"] = tuple(Revocation(**one) for one in known["revoking"])
         known["window"] = None if known["window"] is None else tuple(known["window"])
         return Pending(**known)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

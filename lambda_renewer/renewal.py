@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import clock
 from .clock import from_rfc3339, to_rfc3339
 from .decide import Decision, decide
 from .directory import Directory, RenewalWindow, fetch_directory, fetch_renewal_window
-from .dns01 import ChallengeRecords
+from .dns01 import ChallengeRecords, needed_zones
 from .document import Certificate, NoCertificate
-from .errors import AcmeError, RenewerError, StoreConflict
+from .errors import AcmeError, RenewerError, StoreConflict, in_our_words
 from .journal import Journal
+from .log import log
 from .pending import Pending
-from .run import Run, file_of, log, read_secret, stored_certificate, stored_pending
+from .run import Run, file_of, life_left, read_secret, stored_certificate, stored_pending
 from .store import Contents, SecretStore
 
 if TYPE_CHECKING:
@@ -38,22 +37,19 @@ def renew(run: Run) -> Outcome:
         RenewerError: why it was not renewed; the current certificate stays.
     """
     contents = read_secret(run.store)
-    current, pending = stored_certificate(contents), stored_pending(contents)
-    waiting = reason_to_wait(run, pending)
+    current = run.current = stored_certificate(contents)
+    pending = stored_pending(contents)
+    waiting = lease_of_another(run, pending) or held_back(run, pending)
     if waiting:
         return outcome(run, current, renewed=False, reason=waiting)
     pending = for_this_request(run, pending)
     directory, window = ask_authority(run, current, pending)
-    decision = _decide(run, current, window)
+    decision = _decide(run, current, pending, window)
     log.info("decided", certificate=run.request.name, renew=decision.renew, reason=decision.reason)
     if not decision.renew:
         _leave_nothing(run, contents, pending, window)
         return outcome(run, current, renewed=False, reason=decision.reason, due=decision.due)
-    if isinstance(current, NoCertificate) and not current.revoked_serials:
-        awaited = _awaited_name_servers(run)
-        if awaited:
-            return {**outcome(run, current, renewed=False, reason=_say_awaited(awaited)), "awaited": awaited}
-    return issue_and_store(run, contents, current, pending, decision, directory)
+    return issue_and_store(run, contents, current, pending, decision.reason, directory)
 
 
 def issue_and_store(
@@ -61,31 +57,42 @@ def issue_and_store(
     contents: Contents,
     current: Certificate | NoCertificate,
     pending: Pending,
-    decision: Decision,
+    reason: str,
     directory: Directory | None,
 ) -> Outcome:
     """Issue, and make the certificate current; another run's certificate is as good as ours.
 
+    A revocation that waits for the new certificate is finished then.
+
     Raises:
         RenewerError: why it was not issued; the failure is in AWSPENDING for the next run.
     """
-    journal = Journal(
-        run.store,
-        contents.newest,
-        replace(pending, attempt=pending.attempt + 1, holder=uuid.uuid4().hex, lease_until=run.lease_until),
-    )
+    awaited = _check_zones(run, current)
+    if awaited:
+        return {**outcome(run, current, renewed=False, reason=_say_awaited(awaited)), "awaited": awaited}
+    journal = take(run, contents, pending)
     try:
         issued = _issue(run, current, journal, directory)
         journal.promote(issued)
+        run.current = issued
+        finish_revocations(run, journal)
     except StoreConflict:
         log.info("another run works on it", certificate=run.request.name)
-        return outcome(
-            run, stored_certificate(run.store.read()), renewed=False, reason="another run works on it"
-        )
+        run.current = stored_certificate(run.store.read())
+        return outcome(run, run.current, renewed=False, reason="another run works on it")
     except Exception as error:
         _remember(journal, error)
         raise
-    return outcome(run, issued, renewed=True, reason=decision.reason)
+    return outcome(run, issued, renewed=True, reason=reason)
+
+
+def take(run: Run, contents: Contents, pending: Pending) -> Journal:
+    """Return the journal in this run's name; its first write takes the lease."""
+    return Journal(
+        run.store,
+        contents,
+        replace(pending, attempt=pending.attempt + 1, holder=uuid.uuid4().hex, lease_until=run.lease_until),
+    )
 
 
 def outcome(
@@ -104,37 +111,47 @@ def outcome(
         "reason": reason,
     }
     if isinstance(certificate, Certificate):
-        lifetime = certificate.not_after - certificate.not_before
         described |= {
             "serial": certificate.serial,
             "not_after": to_rfc3339(certificate.not_after),
-            "life_left": round(max((certificate.not_after - clock.now()) / lifetime, 0.0), 4),
+            "life_left": life_left(certificate),
         }
     if due is not None:
         described["due"] = to_rfc3339(due)
     return described
 
 
-def reason_to_wait(run: Run, pending: Pending | None) -> str | None:
-    """Return why nothing is to be issued now, or None: another run's lease, the authority's Retry-After."""
-    if pending is None:
+def lease_of_another(run: Run, pending: Pending | None) -> str | None:
+    """Return in words that another run works on the certificate now, or None."""
+    if pending is None or pending.lease_until is None or pending.lease_until <= run.started:
         return None
-    if pending.lease_until is not None and pending.lease_until > run.started:
-        return f"another run works on it, until {to_rfc3339(pending.lease_until)} at the latest"
-    not_before = pending.retry_not_before
-    if not_before is None or not_before <= run.started or pending.request != run.request.fingerprint():
+    return f"another run works on it, until {to_rfc3339(pending.lease_until)} at the latest"
+
+
+def held_back(run: Run, pending: Pending | None) -> str | None:
+    """Return in words that the authority does not want this request yet, or None."""
+    if pending is None or pending.retry_not_before is None or pending.retry_not_before <= run.started:
         return None
-    return f"the authority does not want this request before {to_rfc3339(not_before)}: {pending.problem}"
+    if pending.request != run.request.fingerprint():
+        return None
+    until = to_rfc3339(pending.retry_not_before)
+    return f"the authority does not want this request before {until}: {pending.problem}"
 
 
 def for_this_request(run: Run, pending: Pending | None) -> Pending:
-    """Return what an earlier run left, as far as it is for the same request: TXT values always."""
+    """Return what an earlier run left, as far as it is for the same request; what is to be undone always."""
     wanted = run.request.fingerprint()
     if pending is None:
         return Pending(request=wanted)
     if pending.request == wanted:
         return pending
-    return Pending(request=wanted, values=pending.values, ask_after=pending.ask_after, window=pending.window)
+    return Pending(
+        request=wanted,
+        values=pending.values,
+        ask_after=pending.ask_after,
+        window=pending.window,
+        revoking=pending.revoking,
+    )
 
 
 def ask_authority(
@@ -163,36 +180,67 @@ def ask_authority(
     return directory, window
 
 
-def _decide(run: Run, current: Certificate | NoCertificate, window: RenewalWindow | None) -> Decision:
+def _decide(
+    run: Run, current: Certificate | NoCertificate, pending: Pending, window: RenewalWindow | None
+) -> Decision:
     if run.request.force:
         return Decision(renew=True, reason="it was asked for by force")
-    certificate = current if isinstance(current, Certificate) else None
-    return decide(certificate, run.request, window, run.started, run.next_run)
+    if not isinstance(current, Certificate):
+        return decide(None, run.request, window, run.started, run.next_run)
+    if current.serial in {one.serial for one in pending.revoking}:
+        return Decision(renew=True, reason=f"{current.serial} is being revoked")
+    return decide(current, run.request, window, run.started, run.next_run)
 
 
 def _leave_nothing(run: Run, contents: Contents, pending: Pending, window: RenewalWindow | None) -> None:
-    """After a decision not to renew: take away what a dead run left, remember until when not to ask."""
-    changes: dict[str, Any] = {}
-    if pending.order or pending.values:
-        records = ChallengeRecords(run.aws.client("route53"), run.request.zones, run.deadline)
-        records.remove(pending.values)
-        changes |= {"order": None, "private_key": None, "values": {}}
+    """After a decision not to renew: finish what a dead run left, remember until when not to ask."""
+    journal = take(run, contents, pending)
+    remembered: dict[str, Any] = {}
     # Only where the next run would come too early for the authority is there anything to remember.
     too_early = window is not None and window.ask_after > run.started + run.request.interval
     if window is not None and too_early and window.ask_after != pending.ask_after:
-        changes |= {
+        remembered = {
             "ask_after": window.ask_after,
             "window": (to_rfc3339(window.start), to_rfc3339(window.end)),
         }
-    if changes:
-        with suppress(StoreConflict):
-            Journal(run.store, contents.newest, pending).save(**changes)
+    try:
+        if pending.order or pending.values or pending.revoking:
+            journal.save()  # only who holds the lease may take values away
+            records = ChallengeRecords(run.aws.client("route53"), run.request.zones, run.deadline)
+            records.discard(pending.values)
+            finish_revocations(run, journal)
+            journal.save(order=None, private_key=None, values={}, lease_until=None, **remembered)
+        elif remembered:
+            journal.save(lease_until=None, **remembered)
+    except StoreConflict:
+        log.info("another run works on it", certificate=run.request.name)
+    except Exception as error:
+        _remember(journal, error)
+        raise
 
 
-def _awaited_name_servers(run: Run) -> dict[str, list[str]]:
-    from .delegation import awaited_name_servers  # noqa: PLC0415 - only a first issuance needs it
+def finish_revocations(run: Run, journal: Journal) -> None:
+    """Have the authority revoke what the record names, and take it out of the record."""
+    if journal.pending.revoking:
+        from .revocation import revoke_at_authority  # noqa: PLC0415 - needs acme and cryptography
 
-    return awaited_name_servers(run.request, run.aws.client("route53"))
+        for one in journal.pending.revoking:
+            revoke_at_authority(run, one)
+        journal.save(revoking=(), order=None, private_key=None, values={}, lease_until=None)
+
+
+def _check_zones(run: Run, current: Certificate | NoCertificate) -> dict[str, list[str]]:
+    """Refuse private zones, and before a first certificate return the zones that await their delegation.
+
+    Zones that the current certificate came by were checked then.
+    """
+    first = isinstance(current, NoCertificate) and not current.revoked_serials
+    if isinstance(current, Certificate) and set(needed_zones(run.request)) <= set(current.zone_ids):
+        return {}
+    from .delegation import awaited_name_servers, public_name_servers  # noqa: PLC0415
+
+    servers = public_name_servers(run.request, run.aws.client("route53"))
+    return awaited_name_servers(servers) if first else {}
 
 
 def _say_awaited(awaited: dict[str, list[str]]) -> str:
@@ -223,7 +271,8 @@ def _issue(
 
 def _remember(journal: Journal, error: Exception) -> None:
     """Write the failure down for the next run; should that fail too, the first error is the one to tell."""
+    known = in_our_words(error) if isinstance(error, RenewerError | ClientError | BotoCoreError) else None
     try:
-        journal.fail(error)
+        journal.fail(known)
     except (RenewerError, ClientError, BotoCoreError) as second:
         log.warning("the failure was not recorded", error=f"{type(second).__name__}: {second}")

@@ -12,7 +12,8 @@ from .run import Run, stored_certificate, stored_pending
 def report(run: Run) -> Outcome:
     """Describe the certificate and the issuance in flight, with nothing secret in it."""
     contents = run.store.read()
-    current, pending = stored_certificate(contents), stored_pending(contents)
+    current = run.current = stored_certificate(contents)
+    pending = stored_pending(contents)
     _, window = ask_authority(run, current, for_this_request(run, pending))
     certificate = current if isinstance(current, Certificate) else None
     decision = decide(certificate, run.request, window, run.started, run.next_run)
@@ -33,5 +34,6 @@ def report(run: Run) -> Outcome:
             "problem": pending.problem,
             "lease_until": pending.lease_until and to_rfc3339(pending.lease_until),
             "retry_not_before": pending.retry_not_before and to_rfc3339(pending.retry_not_before),
+            "revoking": [one.serial for one in pending.revoking],
         }
     return described

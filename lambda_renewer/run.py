@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aws_lambda_powertools import Logger
-
 from . import clock
 from .aws import Aws
 from .document import EMPTY, Certificate, NoCertificate, read_document
 from .errors import StoreConflict, StoreError
+from .log import log
 from .pending import Pending, read_pending
 from .request import CertificateRequest
 from .store import Contents, SecretStore
@@ -27,10 +26,10 @@ _CLEAN_UP_SECONDS, _CLEAN_UP_SHARE = 60.0, 0.25
 # How long IAM may take to know a policy that was attached a moment ago.
 _IAM_SECONDS = 60.0
 
-log = Logger(service="lambda_renewer", level="INFO")
+_LEASE_MARGIN = timedelta(seconds=5)  # for clocks that differ, and times that are written in whole seconds
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """One run of the Lambda.
 
@@ -41,6 +40,7 @@ class Run:
         deadline: after which no wait begins.
         lease_until: when the Lambda will have ended for certain.
         store: the certificate's secret.
+        current: what is current, once it was read.
     """
 
     request: CertificateRequest
@@ -49,6 +49,7 @@ class Run:
     deadline: Deadline
     lease_until: datetime
     store: SecretStore
+    current: Certificate | NoCertificate | None = None
 
     @property
     def next_run(self) -> datetime:
@@ -62,15 +63,15 @@ class Run:
 
 def start_run(request: CertificateRequest, remaining_seconds: float) -> Run:
     """Begin a run that Lambda ends after `remaining_seconds`."""
-    aws = Aws(patience=_IAM_SECONDS)
-    clean_up = min(_CLEAN_UP_SECONDS, remaining_seconds * _CLEAN_UP_SHARE)
+    deadline = Deadline(remaining_seconds - min(_CLEAN_UP_SECONDS, remaining_seconds * _CLEAN_UP_SHARE))
+    aws = Aws(_IAM_SECONDS, deadline)
     now = clock.now()
     return Run(
         request=request,
         aws=aws,
         started=now,
-        deadline=Deadline(remaining_seconds - clean_up),
-        lease_until=now + timedelta(seconds=remaining_seconds),
+        deadline=deadline,
+        lease_until=now + timedelta(seconds=remaining_seconds) + _LEASE_MARGIN,
         store=SecretStore(aws.client("secretsmanager"), request.secret),
     )
 
@@ -82,13 +83,20 @@ def read_secret(store: SecretStore) -> Contents:
     before anything else.
     """
     contents = store.read()
-    if contents.newest is not None:
+    if contents.current is not None or contents.pending is not None:
         return contents
     try:
-        empty = store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=None)
+        return store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=contents)
     except StoreConflict:
         return store.read()
-    return Contents(current=empty, pending=None)
+
+
+def life_left(certificate: Certificate | NoCertificate | None) -> float | None:
+    """Return the fraction of the certificate's lifetime that is left, 0 to 1; None without one."""
+    if not isinstance(certificate, Certificate):
+        return None
+    lifetime = certificate.not_after - certificate.not_before
+    return round(max((certificate.not_after - clock.now()) / lifetime, 0.0), 4)
 
 
 def stored_certificate(contents: Contents) -> Certificate | NoCertificate:

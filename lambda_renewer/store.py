@@ -1,10 +1,10 @@
 """Secrets Manager as a store in which two writers never overwrite each other.
 
-A certificate's secret has two version stages: AWSCURRENT is the document to serve, AWSPENDING the issuance in
-flight; both stand on one version when there is none in flight. The versions form a chain: every write is
-compare-and-swap, its ClientRequestToken a UUIDv5 of the secret's ARN and the VersionId of the newest version,
-on which it is based. Two writers that read the same version therefore send the same token with other
-contents, and Secrets Manager refuses the second with ResourceExistsException (PutSecretValue, API reference).
+A certificate's secret has two version stages: AWSCURRENT is the document to serve, AWSPENDING the issuance
+in flight; both stand on one version when there is none in flight. Every write is compare-and-swap: its
+ClientRequestToken is a UUIDv5 of the secret's ARN and of the versions that both stages stood on when they
+were read. Two writers that read the same state therefore send the same token with other contents, and Secrets
+Manager refuses the second with ResourceExistsException (PutSecretValue, API reference).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .errors import StoreConflict
+from .errors import StoreConflict, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -55,9 +55,10 @@ class Contents:
     pending: Version | None
 
     @property
-    def newest(self) -> Version | None:
-        """The end of the chain of versions, which the next write is based on."""
-        return self.pending or self.current
+    def base(self) -> str:
+        """What a write is based on: the versions of both stages, `first` where there is none."""
+        versions = [version.id for version in (self.current, self.pending) if version is not None]
+        return " ".join(versions) or _NO_VERSION
 
 
 class SecretStore:
@@ -91,18 +92,30 @@ class SecretStore:
             return None
         return Version(answer["VersionId"], answer["SecretString"], frozenset(answer["VersionStages"]))
 
-    def write(self, text: str, stages: list[Stage], *, based_on: Version | None) -> Version:
-        """Add a version with the labels `stages`, if `based_on` is the newest still.
+    def write(self, text: str, stages: list[Stage], *, based_on: Contents) -> Contents:
+        """Add a version with the labels `stages`, if the secret still holds what `based_on` says.
+
+        Returns:
+            What the secret holds now.
 
         Raises:
             StoreConflict: another writer came first; read again.
+            StoreError: none did, and the write is refused all the same: a label was moved by hand.
             botocore.exceptions.ClientError: AWS refused.
         """
-        token = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.arn} {based_on.id if based_on else _NO_VERSION}"))
+        token = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.arn} {based_on.base}"))
         try:
             answer = self._client.put_secret_value(
                 SecretId=self.arn, ClientRequestToken=token, SecretString=text, VersionStages=stages
             )
         except self._client.exceptions.ResourceExistsException:
+            if self.read().base == based_on.base:
+                raise StoreError(
+                    f"a version stage of {self.arn} was moved by hand to where it stood before, so that no "
+                    "write is possible: put any value into its stage AWSPENDING by hand, and run again"
+                ) from None
             raise StoreConflict(f"another run wrote {self.arn} first") from None
-        return Version(answer["VersionId"], text, frozenset(stages))
+        written = Version(answer["VersionId"], text, frozenset(stages))
+        if "AWSCURRENT" not in stages:
+            return Contents(current=based_on.current, pending=written)
+        return Contents(current=written, pending=None if "AWSPENDING" in stages else based_on.pending)

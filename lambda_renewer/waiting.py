@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from .errors import DeadlineExceeded
+from .errors import DeadlineExceeded, retry_time
 
 
 class Deadline:
@@ -19,17 +19,24 @@ class Deadline:
         """Return the seconds left; negative once it has passed."""
         return self._end - time.monotonic()
 
-    def sleep(self, seconds: float, *, waiting_for: str) -> None:
+    def sleep(self, seconds: float, *, waiting_for: str, asked: bool = False) -> None:
         """Sleep, unless that would pass the deadline.
+
+        Args:
+            seconds: how long.
+            waiting_for: what, for a person.
+            asked: the authority asked for the wait: should it be too long, the next run heeds it.
 
         Raises:
             DeadlineExceeded: less than `seconds` are left.
         """
         if seconds > self.remaining():
-            raise DeadlineExceeded(
+            error = DeadlineExceeded(
                 f"no time left to wait for {waiting_for}: {seconds:.1f} s are needed and "
                 f"{max(self.remaining(), 0):.1f} s remain. The schedule tries again by itself."
             )
+            error.retry_at = retry_time(seconds) if asked else None
+            raise error
         time.sleep(seconds)
 
 

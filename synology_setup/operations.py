@@ -13,7 +13,8 @@ from .errors import SetupError
 from .stack_outputs import StackOutputs
 
 # Lambda's longest run. A client that gives up earlier, or tries again, would run the renewer twice.
-_CONFIG = Config(read_timeout=900, connect_timeout=10, retries={"total_max_attempts": 1})
+# Kept alive, since a router may drop a connection that is silent for so long.
+_CONFIG = Config(read_timeout=900, connect_timeout=10, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 
 
 def renew(outputs: StackOutputs, certificate: str, *, force: bool = False) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import Any
 import boto3
 import pytest
 
+import lambda_renewer.log
 import lambda_renewer.run
 from infrastructure.policies import renewer_policy
 from lambda_renewer import clock
@@ -242,6 +243,7 @@ class Renewer:
 # Prints the outcome as its last line, and before it the account that each order was made with.
 PROGRAM = """
 import json, sys
+import lambda_renewer.log
 import lambda_renewer.run
 from lambda_renewer import acme_client
 from lambda_renewer.handler import handler
@@ -271,7 +273,7 @@ def _heard() -> Iterator[io.StringIO]:
     other = logging.StreamHandler(said)
     other.setLevel(logging.WARNING)
     root = logging.getLogger()
-    own = [one for one in lambda_renewer.run.log.handlers if isinstance(one, logging.StreamHandler)]
+    own = [one for one in lambda_renewer.log.log.handlers if isinstance(one, logging.StreamHandler)]
     assert own
     streams = [one.setStream(said) for one in own]
     root.addHandler(other)

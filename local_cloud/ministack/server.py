@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import boto3
 import botocore.session
+import psutil
 from botocore.config import Config
 
 from local_cloud.environments import provide_environment
@@ -164,19 +164,18 @@ class LocalAws(Startable):
         return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
     def _drop_leftovers(self) -> None:
-        """Drop logs and state of earlier runs, also of those that were killed; not of one that runs now."""
+        """Drop logs and state of processes that have ended, also of those that were killed."""
         for path in (self._build / "ministack").glob("[0-9]*"):
-            young = time.time() - path.stat().st_mtime < _START_SECONDS
-            if young or accepts_connections(int(path.stem)):
+            if psutil.pid_exists(int(path.stem.split("-")[0])):
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
 
     @property
     def _state(self) -> Path:
-        return self._build / "ministack" / str(self._port)
+        return self._build / "ministack" / f"{os.getpid()}-{self._port}"
 
 
 def _environment(venv: Path, state: Path, port: int) -> dict[str, str]:

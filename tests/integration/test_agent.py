@@ -255,6 +255,7 @@ def document_of(pair: Pair, **changes: Any) -> str:
         "acme_account": "https://localhost/account/1",
         "profile": "classic",
         "ari_id": "x.y",
+        "zone_ids": ("Z1",),
     }
     return write_document(Certificate(**{**fields, **changes}))
 

@@ -211,7 +211,7 @@ def test_the_loser_of_two_renewals_adopts_the_winners(
         issued = issue(*arguments)
         store = SecretStore(renewer.aws.client("secretsmanager"), renewer.certificate_arn)
         document = write_document(replace(issued, serial="abc"))
-        store.write(document, ["AWSCURRENT", "AWSPENDING"], based_on=store.read().newest)
+        store.write(document, ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
         return issued
 
     monkeypatch.setattr(lambda_renewer.issue, "issue", issue_while_another_does)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from lambda_renewer.acme_client import AcmeClient, Network
 from lambda_renewer.clock import to_rfc3339
 from lambda_renewer.dns01 import ChallengeRecords
 from lambda_renewer.document import EMPTY, NoCertificate
-from lambda_renewer.errors import AcmeError, RequestError, StoreConflict
+from lambda_renewer.errors import AcmeError, Problem, RequestError, StoreConflict
 from local_cloud.acme import Pebble
 from local_cloud.acme.server import fetch
 from tests.renewer_bench import NEXT_RUN, SOON, Died, Renewer
@@ -117,6 +118,7 @@ def test_a_report_tells_what_is_in_flight(renewer: Renewer) -> None:
         "problem": None,
         "lease_until": to_rfc3339(pending.lease_until),
         "retry_not_before": None,
+        "revoking": [],
     }
     assert renewer.pending() == pending
 
@@ -210,10 +212,7 @@ def test_a_revocation_may_be_repeated(renewer: Renewer, server: Pebble, now: boo
     stages = renewer.stages(renewer.certificate_arn)
     again = renewer.run(action="revoke", serial=old.serial, now=now)
     assert (again["renewed"], again["serial"]) == (False, new.serial)
-    # After `now` the previous version is the state `revoked`, which has nothing to revoke.
-    assert again["reason"] == (
-        f"{old.serial} was revoked already" if now else f"{old.serial} is revoked: unspecified"
-    )
+    assert again["reason"] == f"{old.serial} was revoked already"
     assert renewer.current() == new
     assert renewer.stages(renewer.certificate_arn) == stages
     assert status(server, new.serial)[0] == "Valid"
@@ -223,13 +222,13 @@ def test_a_revocation_that_died_before_it_was_told_is_finished(renewer: Renewer,
     renewer.run()
     old = renewer.current()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lambda_renewer.revocation, "_revoke", _die)
+        patch.setattr(lambda_renewer.revocation, "revoke_at_authority", _die)
         with pytest.raises(Died):
             renewer.run(action="revoke", serial=old.serial)
     new = renewer.current()
     assert new.serial != old.serial
     assert status(server, old.serial)[0] == "Valid"
-    assert renewer.run(action="revoke", serial=old.serial)["renewed"] is False
+    assert renewer.run(action="revoke", serial=old.serial, later=NEXT_RUN)["renewed"] is False
     assert status(server, old.serial)[0] == "Revoked"
     assert renewer.current() == new
 
@@ -283,13 +282,65 @@ def test_while_another_run_works_on_it_nothing_is_revoked_unless_now(
         patch.setattr(AcmeClient, "finalize", _die)
         with pytest.raises(Died):
             renewer.run(force=True)
-    if now:
-        held = renewer.run(action="revoke", serial=old.serial, now=True)
-        assert held["renewed"] is False
-        assert "no other yet: another run works on it" in held["reason"]
-        assert renewer.document() == NoCertificate((old.serial,))
+    if now:  # the other run can write no more, so this one issues
+        done = renewer.run(action="revoke", serial=old.serial, now=True)
+        assert done["renewed"] is True
+        assert renewer.current().revoked_serials == (old.serial,)
+        assert renewer.challenge_records() == []
     else:
         with pytest.raises(StoreConflict, match="nothing was revoked: another run works on it"):
             renewer.run(action="revoke", serial=old.serial)
         assert renewer.current() == old
     assert status(server, old.serial)[0] == ("Revoked" if now else "Valid")
+
+
+def test_what_the_authority_did_not_revoke_the_schedule_revokes(renewer: Renewer, server: Pebble) -> None:
+    """The record holds what is to be revoked, over renewals too, until the authority has confirmed it."""
+    renewer.run()
+    old = renewer.current()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AcmeError("not today")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AcmeClient, "revoke", refuse)
+        with pytest.raises(AcmeError, match="not today"):
+            renewer.run(action="revoke", serial=old.serial, reason="keyCompromise")
+        new = renewer.current()
+        assert new.revoked_serials == (old.serial,)
+        with pytest.raises(AcmeError, match="not today"):
+            renewer.run(force=True)
+        assert renewer.current().serial not in {old.serial, new.serial}
+    assert status(server, old.serial)[0] == "Valid"
+    assert renewer.run(action="report")["in_flight"]["revoking"] == [old.serial]
+    assert renewer.run(later=NEXT_RUN)["renewed"] is False
+    assert status(server, old.serial)[0] == "Revoked"
+    assert renewer.run(action="report")["in_flight"]["revoking"] == []
+    assert renewer.run(action="revoke", serial=old.serial)["reason"] == f"{old.serial} was revoked already"
+
+
+def test_now_keeps_the_authoritys_retry_after_and_leaves_no_txt(renewer: Renewer, server: Pebble) -> None:
+    renewer.run()
+    old = renewer.current()
+    limited = Problem(
+        {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many"},
+        status=429,
+        url="https://ca.example/",
+        retry_after=86_400 * 2,
+    )
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise limited
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AcmeClient, "new_order", refuse)
+        with pytest.raises(Problem):
+            renewer.run(force=True)
+    held = renewer.run(action="revoke", serial=old.serial, now=True)
+    assert held["renewed"] is False
+    assert "no other yet: the authority does not want this request before" in held["reason"]
+    assert status(server, old.serial)[0] == "Revoked"
+    assert renewer.document() == NoCertificate((old.serial,))
+    assert "does not want this request before" in renewer.run(later=timedelta(hours=18))["reason"]
+    assert renewer.run(later=timedelta(days=3))["renewed"] is True
+    assert renewer.challenge_records() == []

@@ -26,6 +26,7 @@ import lambda_renewer.issue  # noqa: F401 - all that the handler imports when it
 from lambda_renewer import acme_client, aws, clock, directory, errors
 from lambda_renewer.errors import RenewerError
 from lambda_renewer.handler import handler
+from lambda_renewer.waiting import Deadline
 
 _LONGEST_RUN_SECONDS = 120
 
@@ -127,7 +128,7 @@ def main() -> None:
 
 def _warm() -> None:
     """Let botocore read its descriptions of the services; what a run imports is imported above."""
-    renewer = aws.Aws(patience=0)
+    renewer = aws.Aws(0, Deadline(0))
     renewer.client("route53")
     renewer.client("secretsmanager")
 

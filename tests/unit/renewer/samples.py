@@ -50,6 +50,7 @@ def certificate(lifetime: timedelta = timedelta(days=90), **changes: Any) -> Cer
             acme_directory=EVENT["directory"],
             acme_account="https://acme.example.net/account/1",
             profile="classic",
+            zone_ids=("Z1",),
             ari_id="AAAA.MDk",
         ),
         **changes,

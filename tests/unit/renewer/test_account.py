@@ -47,7 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def put(store: SecretStore, text: str) -> None:
-    store.write(text, ["AWSCURRENT"], based_on=None)
+    store.write(text, ["AWSCURRENT"], based_on=store.read())
 
 
 def test_an_account_is_made_once(store: SecretStore, made: list[dict[str, Any]]) -> None:
@@ -103,7 +103,15 @@ def test_read_credentials() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no JSON", "[]", "7", "null", "{}", '{"kid": "a"}', '{"hmac_key": "b"}']
+    "text",
+    [
+        *("", "no JSON", "[]", "7", "null", "{}", '{"kid": "a"}', '{"hmac_key": "a2V5"}'),
+        *(
+            json.dumps({"kid": "a", "hmac_key": key})
+            for key in ("", "!!!!", "a2V5 a2V5", "kéy", "a", 1234, None)
+        ),
+        *(json.dumps({"kid": kid, "hmac_key": "a2V5"}) for kid in (7, None, ["a"])),
+    ],
 )
 def test_malformed_credentials(text: str) -> None:
     with pytest.raises(StoreError, match="the secret of the external account is not JSON such as"):

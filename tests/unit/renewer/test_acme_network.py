@@ -19,6 +19,7 @@ from josepy.jwa import ES256
 from lambda_renewer import clock
 from lambda_renewer.acme_client import AcmeClient, ExternalAccount, Network, make_account_key
 from lambda_renewer.errors import AcmeError, DeadlineExceeded, OrderFailed, Problem
+from lambda_renewer.keys import make_csr, make_key
 from lambda_renewer.waiting import Deadline
 from local_cloud.acme.certificates import make_authority
 
@@ -295,16 +296,47 @@ def test_polling_heeds_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
     resource = messages.OrderResource(uri=f"{CA}/order/1", body=messages.Order())
     found = client.poll_order(resource, messages.STATUS_READY, Deadline(60))
     assert found.status == messages.STATUS_READY
-    assert slept[1] == 7.0
-    assert len(slept) == 4
+    assert slept[1] == 7.0  # in place of the pause, not before it
+    assert len(slept) == 3
+
+
+def test_polling_begins_with_what_was_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    answers = iter([response(200, order("processing")), response(200, order("ready"))])
+    client = connect(monkeypatch, lambda _url: next(answers))
+    resource = messages.OrderResource(uri=f"{CA}/order/1", body=messages.Order())
+    client.poll_order(resource, messages.STATUS_READY, Deadline(60), asked=9.0)
+    assert slept[0] == 9.0
+    assert len(slept) == 2
+    assert slept[1] < 9.0
+
+
+def test_answer_and_finalize_tell_what_the_authority_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(
+        [response(200, {}, Retry_After="4"), response(200, {}), response(200, {}, Retry_After="5")]
+    )
+    client = connect(monkeypatch, lambda _url: next(answers))
+    challenge = messages.ChallengeBody(chall=challenges.DNS01(token=b"a" * 32), uri=f"{CA}/c/1")
+    assert (client.answer(challenge), client.answer(challenge)) == (4.0, 0.0)
+    resource = messages.OrderResource(uri=f"{CA}/order/1", body=messages.Order(finalize=f"{CA}/finalize"))
+    csr = make_csr(make_key("ec256"), ("example.com",))
+    assert client.finalize(resource, csr) == 5.0
 
 
 def test_polling_ends_with_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     client = connect(monkeypatch, lambda _url: response(200, order("pending"), Retry_After="75533"))
     resource = messages.OrderResource(uri=f"{CA}/order/1", body=messages.Order())
-    with pytest.raises(DeadlineExceeded, match="Retry-After of 75533 s"):
+    with pytest.raises(DeadlineExceeded, match="Retry-After of 75533 s") as raised:
         client.poll_order(resource, messages.STATUS_READY, Deadline(60))
+    assert raised.value.retry_at is not None  # the next run heeds it
+    assert (
+        timedelta(0) <= clock.now() + timedelta(seconds=75_533) - raised.value.retry_at < timedelta(seconds=9)
+    )
+    with pytest.raises(DeadlineExceeded, match="the order to become ready") as raised:
+        client.poll_order(resource, messages.STATUS_READY, Deadline(0))
+    assert raised.value.retry_at is None  # our own pause, not the authority's
 
 
 def test_an_invalid_order_names_the_name_and_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_renewer.aws import Aws
 from lambda_renewer.errors import AccessDenied, from_client_error
+from lambda_renewer.waiting import Deadline
 from local_cloud.processes import LOOPBACK
 
 
@@ -100,23 +101,25 @@ def read(clients: Aws) -> str:
 
 def test_twice_denied_then_allowed(aws: DenyingAws, slept: list[float]) -> None:
     aws.denials = 2
-    assert read(Aws(patience=60)) == "text"
+    assert read(Aws(60, Deadline(600))) == "text"
     assert aws.requests == 3
-    assert slept == [3.0, 3.0]
+    assert slept == [1.0, 1.6]
 
 
 def test_denied_for_ever_ends_with_the_patience(aws: DenyingAws, slept: list[float]) -> None:
     aws.denials = 10**6
     with pytest.raises(ClientError) as raised:
-        read(Aws(patience=60))
+        read(Aws(60, Deadline(600)))
     assert isinstance(from_client_error(raised.value), AccessDenied)
-    assert 54 <= sum(slept) < 60
+    assert 52 <= sum(slept) < 60
+    assert slept == sorted(slept)  # it backs off
+    assert slept[-1] == 8.0
     assert aws.requests == len(slept) + 1
 
 
 def test_the_patience_is_one_for_the_whole_run(aws: DenyingAws, slept: list[float]) -> None:
     """A Lambda that lacks a permission for good is not to wait a minute at every call."""
-    clients = Aws(patience=60)
+    clients = Aws(60, Deadline(600))
     aws.denials = 10**6
     with pytest.raises(ClientError):
         read(clients)
@@ -128,7 +131,7 @@ def test_the_patience_is_one_for_the_whole_run(aws: DenyingAws, slept: list[floa
 
 
 def test_the_patience_begins_with_the_first_denial(aws: DenyingAws, slept: list[float]) -> None:
-    clients = Aws(patience=60)
+    clients = Aws(60, Deadline(600))
     assert read(clients) == "text"
     slept.append(500.0)  # a long wait for something else
     aws.denials, aws.requests = 2, 0
@@ -139,29 +142,39 @@ def test_the_patience_begins_with_the_first_denial(aws: DenyingAws, slept: list[
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
 def test_route_53_too(aws: DenyingAws, slept: list[float], code: str) -> None:
     aws.denials, aws.code = 1, code
-    assert Aws(patience=60).client("route53").get_change(Id="C1")["ChangeInfo"]["Status"] == "INSYNC"
-    assert slept == [3.0]
+    assert Aws(60, Deadline(600)).client("route53").get_change(Id="C1")["ChangeInfo"]["Status"] == "INSYNC"
+    assert slept == [1.0]
+
+
+def test_the_patience_ends_with_the_run(aws: DenyingAws, slept: list[float]) -> None:
+    aws.denials = 10**6
+    with pytest.raises(ClientError):
+        read(Aws(60, Deadline(10)))
+    assert slept == pytest.approx([1.0, 1.6, 2.56, 4.096])  # 10 s, less the next pause
+    with pytest.raises(ClientError):
+        read(Aws(60, Deadline(0)))
+    assert len(slept) == 4
 
 
 def test_without_patience_a_denial_is_told_at_once(aws: DenyingAws, slept: list[float]) -> None:
     aws.denials = 1
     with pytest.raises(ClientError):
-        read(Aws(patience=0))
+        read(Aws(0, Deadline(600)))
     assert (aws.requests, slept) == (1, [])
 
 
 def test_no_other_refusal_is_waited_for(aws: DenyingAws, slept: list[float]) -> None:
     aws.denials, aws.code = 1, "InvalidParameterException"
     with pytest.raises(ClientError, match="InvalidParameterException"):
-        read(Aws(patience=60))
+        read(Aws(60, Deadline(600)))
     assert (aws.requests, slept) == (1, [])
 
 
 def test_throttling_is_left_to_botocore(aws: DenyingAws, slept: list[float]) -> None:
     aws.denials, aws.code = 2, "ThrottlingException"
-    assert read(Aws(patience=60)) == "text"
+    assert read(Aws(60, Deadline(600))) == "text"
     assert aws.requests == 3
-    assert 3.0 not in slept
+    assert 1.0 not in slept
 
 
 @pytest.mark.parametrize("service", ["secretsmanager", "route53"])
@@ -170,8 +183,8 @@ def test_an_answer_that_is_cut_short_is_asked_for_again(
 ) -> None:
     def ask() -> str:
         if service == "secretsmanager":
-            return read(Aws(patience=60))
-        return Aws(patience=60).client("route53").get_change(Id="C1")["ChangeInfo"]["Status"]
+            return read(Aws(60, Deadline(600)))
+        return Aws(60, Deadline(600)).client("route53").get_change(Id="C1")["ChangeInfo"]["Status"]
 
     aws.cuts = 2
     assert ask() in {"text", "INSYNC"}

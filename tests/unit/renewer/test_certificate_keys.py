@@ -183,6 +183,16 @@ def test_what_is_no_key_is_refused(pem: str) -> None:
         read_key(pem)
 
 
+def test_an_encrypted_key_is_refused() -> None:
+    pem = KEY.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"a password"),
+    )
+    with pytest.raises(ValueError, match="encrypted"):
+        read_key(pem.decode())
+
+
 def test_a_key_of_another_kind_is_refused() -> None:
     other = ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -10,7 +10,7 @@ import dns.resolver
 import pytest
 
 from lambda_renewer import delegation
-from lambda_renewer.delegation import awaited_name_servers
+from lambda_renewer.delegation import awaited_name_servers, public_name_servers
 from lambda_renewer.errors import ZoneError
 from local_cloud.dns_server import DnsServer
 from local_cloud.processes import LOOPBACK
@@ -47,7 +47,7 @@ def resolver(world: FakeRoute53, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def awaited(route53: HostedZones, **changes: Any) -> dict[str, list[str]]:
-    return awaited_name_servers(request(**changes), route53)  # type: ignore[arg-type]
+    return awaited_name_servers(public_name_servers(request(**changes), route53))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

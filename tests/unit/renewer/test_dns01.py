@@ -6,11 +6,13 @@ import time
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from lambda_renewer.dns01 import ChallengeRecords, Values, challenge_name, quoted, zone_of
+from lambda_renewer.dns01 import ChallengeRecords, Values, challenge_name, needed_zones, quoted, zone_of
 from lambda_renewer.errors import DeadlineExceeded, ZoneError
 from lambda_renewer.waiting import Deadline
 from tests.unit.renewer.challenge_route53 import ChallengeRoute53, InvalidChangeBatch
+from tests.unit.renewer.samples import request
 
 ZONES = {"example.com": "Z1"}
 NAME = "_acme-challenge.example.com"
@@ -308,6 +310,62 @@ def test_a_name_without_zone_changes_nothing(route53: ChallengeRoute53) -> None:
     with pytest.raises(ZoneError, match=words):
         ours.remove(values)
     assert route53.batches == []
+
+
+def test_an_alias_record_is_told(route53: ChallengeRoute53) -> None:
+    alias = {"HostedZoneId": "Z1", "DNSName": "a.example.com.", "EvaluateTargetHealth": False}
+    route53.sets["Z1"][NAME, "TXT"] = {"Name": f"{NAME}.", "Type": "TXT", "AliasTarget": alias}
+    ours = records(route53)
+    with pytest.raises(ZoneError, match=f"{NAME} is an alias record: remove it"):
+        ours.present(ONE, leftovers=NOTHING)
+    with pytest.raises(ZoneError, match=f"{NAME} is an alias record: remove it"):
+        ours.remove(ONE)
+    assert route53.batches == []
+
+
+def denied(operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(NAME, "AccessDenied"), ("_acme-challenge.example.org", "in none of the hosted zones")],
+)
+def test_what_cannot_be_discarded_is_logged_and_the_rest_goes(
+    route53: ChallengeRoute53,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    words: str,
+) -> None:
+    other = "_acme-challenge.www.example.com"
+    for one in (NAME, other):
+        route53.put("Z1", one, FOREIGN, '"left"')
+    ask = route53.list_resource_record_sets
+
+    def deny(**asked: Any) -> dict[str, Any]:
+        if asked["StartRecordName"] == NAME:
+            raise denied("ListResourceRecordSets")
+        return ask(**asked)
+
+    monkeypatch.setattr(route53, "list_resource_record_sets", deny)
+    records(route53).discard({name: ('"left"',), other: ('"left"',)})
+    assert route53.values("Z1", other) == {FOREIGN}
+    [record] = caplog.records
+    assert (record.message, record.levelname) == ("a TXT value may be left", "WARNING")
+    assert vars(record)["record"] == name
+    assert words in vars(record)["error"]
+
+
+def test_needed_zones() -> None:
+    zones = {"example.com": {"id": "Z1"}, "acme.example.net": {"id": "Z2"}, "b.example": {"id": "Z3"}}
+    assert needed_zones(request(zones=zones)) == ("Z1",)
+    delegations = {"example.com": "nas.acme.example.net"}
+    assert needed_zones(request(zones=zones, delegations=delegations)) == ("Z2",)
+    domains = ["b.example", "example.com"]
+    assert needed_zones(request(zones=zones, domains=domains)) == ("Z1", "Z3")
+    with pytest.raises(ZoneError, match=r"_acme-challenge\.example\.org is in none"):
+        needed_zones(request(zones=zones, domains=[*domains, "example.org"]))
 
 
 def test_the_fake_refuses_what_route_53_refuses(route53: ChallengeRoute53) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from lambda_renewer import clock
 from lambda_renewer import handler as entry
 from lambda_renewer.errors import AccessDenied, AcmeError, AwsError, RenewerError, RequestError
 from lambda_renewer.measures import NAMESPACE, publish
 from lambda_renewer.renewal import Outcome
 from lambda_renewer.request import ACTIONS
 from lambda_renewer.run import Run
-from tests.unit.renewer.samples import EVENT, certificate
+from tests.unit.renewer.samples import EVENT, START, certificate
 
 OUTCOME: Outcome = {"name": "nas", "action": "renew", "renewed": False, "reason": "r"}
 
@@ -75,7 +77,7 @@ def test_a_run_has_what_is_left_of_the_lambda(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(entry, "_ACTIONS", {"renew": action})
     entry.handler(EVENT, Context())
     [run] = seen
-    assert (run.lease_until - run.started).total_seconds() == 90
+    assert (run.lease_until - run.started).total_seconds() == 95  # with a margin for clocks that differ
     assert 60 < run.deadline.remaining() <= 90 * 0.75  # a quarter is for cleaning up
     assert run.next_run - run.started == run.request.interval + run.request.window
     assert run.store.arn == EVENT["secret"]
@@ -149,10 +151,50 @@ def test_an_event_without_a_name_is_not_measured(event: Any, capsys: pytest.Capt
     assert '"_aws"' not in capsys.readouterr().out
 
 
-def test_another_error_is_a_fault_of_ours_and_stays_what_it_is(act: Callable[[Any], list[str]]) -> None:
-    act(ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
+def test_another_error_is_a_fault_of_ours_and_stays_what_it_is(
+    act: Callable[[Any], list[str]], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    error = ZeroDivisionError("a text that may hold anything")
+    act(error)
+    with pytest.raises(ZeroDivisionError) as raised:
         entry.handler(EVENT, Context())
+    assert raised.value is error
+    [record] = caplog.records
+    assert (record.message, record.levelname) == ("failed by a fault of the renewer", "ERROR")
+    assert (vars(record)["certificate"], vars(record)["kind"]) == ("nas", "ZeroDivisionError")
+    assert "a text that may hold anything" not in str(vars(record))
+    assert metrics(capsys)["Failed"] == [1.0]
+
+
+@pytest.mark.parametrize("error", [AcmeError("no answer"), ZeroDivisionError()])
+def test_a_failure_has_the_life_that_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def action(run: Run) -> Outcome:
+        run.current = certificate()
+        raise error
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setattr(entry, "_ACTIONS", {"renew": action})
+    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=45))
+    with pytest.raises(type(error)):
+        entry.handler(EVENT, Context())
+    found = metrics(capsys)
+    assert (found["Failed"], found["LifeLeft"]) == ([1.0], [0.5])
+
+
+def test_a_failure_before_the_run_begins_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_clients(*_: object) -> Run:
+        raise EndpointConnectionError(endpoint_url="https://aws")
+
+    monkeypatch.setattr(entry, "start_run", no_clients)
+    with pytest.raises(AwsError):
+        entry.handler(EVENT, Context())
+    found = metrics(capsys)
+    assert found["Failed"] == [1.0]
+    assert "LifeLeft" not in found
 
 
 # --- Metrics ------------------------------------------------------------------------------------------------

@@ -7,19 +7,23 @@ from typing import Any
 
 import pytest
 from acme import messages
+from botocore.exceptions import ClientError
 
+from lambda_renewer import renewal, revocation
+from lambda_renewer import run as renewer_run
 from lambda_renewer.acme_client import make_account_key
 from lambda_renewer.dns01 import ChallengeRecords
-from lambda_renewer.document import EMPTY, NoCertificate
-from lambda_renewer.errors import AcmeError, Problem, RequestError, StoreConflict
+from lambda_renewer.document import EMPTY, Certificate, NoCertificate, write_document
+from lambda_renewer.errors import AcmeError, OrderFailed, Problem, RequestError, StoreConflict, ZoneError
 from lambda_renewer.issue import issue
 from lambda_renewer.journal import Journal
+from lambda_renewer.keys import make_key, read_key, write_key
 from lambda_renewer.pending import Pending
-from lambda_renewer.run import file_of, read_secret
+from lambda_renewer.run import file_of, read_secret, stored_pending
 from lambda_renewer.store import Contents, SecretStore
 from lambda_renewer.waiting import Deadline
 from tests.unit.renewer.challenge_route53 import ChallengeRoute53
-from tests.unit.renewer.samples import request
+from tests.unit.renewer.samples import certificate, request
 from tests.unit.renewer.test_secret_store import ARN, FakeSecretsManager
 
 NAME = "_acme-challenge.example.com"
@@ -35,6 +39,10 @@ class Client:
         self.status, self.offered = status, offered
         self.challenge_status = "pending"
         self.refuse: Problem | None = None
+        self.poll_fails: AcmeError | None = None
+        self.expired = False
+        self.asks: dict[str, float] = {}
+        self.waited: list[float] = []
         self.calls: list[str] = []
         self._key = make_account_key()
 
@@ -58,6 +66,8 @@ class Client:
         return self._order(url)
 
     def authorization(self, _: str) -> messages.Authorization:
+        if self.expired and "new_order" not in self.calls:
+            raise OrderFailed("an authorization is expired")
         found: messages.Authorization = messages.Authorization.from_json(
             {
                 "identifier": {"type": "dns", "value": "example.com"},
@@ -77,14 +87,19 @@ class Client:
     def dns01_value(self, challenge: messages.ChallengeBody) -> str:
         return str(challenge.chall.validation(self._key))
 
-    def answer(self, _: object) -> None:
+    def answer(self, _: object) -> float:
         self.calls.append("answer")
+        return self.asks.get("answer", 0.0)
 
-    def finalize(self, *_: object) -> None:
+    def finalize(self, *_: object) -> float:
         self.calls.append("finalize")
+        return self.asks.get("finalize", 0.0)
 
-    def poll_order(self, *_: object) -> messages.Order:
+    def poll_order(self, *_: object, asked: float) -> messages.Order:
         self.calls.append("poll")
+        self.waited.append(asked)
+        if self.poll_fails:
+            raise self.poll_fails
         # Without a certificate.
         found: messages.Order = messages.Order.from_json({"status": "valid", "identifiers": []})
         return found
@@ -95,20 +110,30 @@ def route53() -> ChallengeRoute53:
     return ChallengeRoute53("Z1")
 
 
+@pytest.fixture
+def store() -> SecretStore:
+    return SecretStore(FakeSecretsManager(), ARN)  # type: ignore[arg-type]
+
+
 Run = Callable[..., None]
 
 
 @pytest.fixture
-def run(route53: ChallengeRoute53) -> Run:
+def run(route53: ChallengeRoute53, store: SecretStore) -> Run:
     """Return a function that issues with `client` and what an earlier run left; it ends in an error."""
 
-    def go(client: Client, pending: Pending | None = None, profiles: object = None, **changes: Any) -> None:
-        store = SecretStore(FakeSecretsManager(), ARN)  # type: ignore[arg-type]
-        first = store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=None)
+    def go(
+        client: Client,
+        pending: Pending | None = None,
+        profiles: object = None,
+        current: Certificate | None = None,
+        **changes: Any,
+    ) -> None:
+        first = store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
         deadline = Deadline(60)
         issue(
             request(**changes),
-            NoCertificate(),
+            current or NoCertificate(),
             {"newOrder": "https://ca/new-order", "meta": {"profiles": profiles}},
             client,  # type: ignore[arg-type]
             ChallengeRecords(route53, {"example.com": "Z1"}, deadline),  # type: ignore[arg-type]
@@ -204,15 +229,220 @@ def test_the_profile_must_be_offered(run: Run, profile: str, profiles: object, w
         run(Client(status="ready"), profiles=profiles, profile=profile)
 
 
+def journaled(store: SecretStore) -> Pending:
+    pending = stored_pending(store.read())
+    assert pending is not None
+    return pending
+
+
+KEY = write_key(make_key("ec256"))
+
+
+def deny(*_: object, **__: object) -> None:
+    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ChangeResourceRecordSets")
+
+
+@pytest.mark.parametrize("status", ["ready", "pending"])
+def test_leftovers_in_no_zone_stop_nothing(
+    run: Run, store: SecretStore, route53: ChallengeRoute53, caplog: pytest.LogCaptureFixture, status: str
+) -> None:
+    client = Client(status=status)
+    left = {"_acme-challenge.example.org": ('"left"',)}
+    with pytest.raises(AcmeError, match=NO_CERTIFICATE):
+        run(client, Pending(request="a digest", values=left))
+    assert "finalize" in client.calls
+    assert "a TXT value may be left" in caplog.text
+    assert route53.values("Z1", NAME) == set()
+    assert journaled(store).values == {}  # once it was tried, it is not tried for ever
+
+
+def test_leftovers_that_are_denied_stop_nothing(
+    run: Run, route53: ChallengeRoute53, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    route53.put("Z1", NAME, '"left"')
+    monkeypatch.setattr(route53, "change_resource_record_sets", deny)
+    client = Client(status="ready")
+    with pytest.raises(AcmeError, match=NO_CERTIFICATE):
+        run(client, Pending(request="a digest", values={NAME: ('"left"',)}))
+    assert client.calls == ["new_order", "finalize", "poll"]
+    assert "AccessDenied" in str([vars(record) for record in caplog.records])
+
+
+def test_what_went_wrong_first_is_told(
+    run: Run, store: SecretStore, route53: ChallengeRoute53, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client()
+    client.poll_fails = OrderFailed("the order became invalid")
+    answer = client.answer
+
+    def then_deny(challenge: object) -> float:
+        monkeypatch.setattr(route53, "change_resource_record_sets", deny)
+        return answer(challenge)
+
+    monkeypatch.setattr(client, "answer", then_deny)
+    with pytest.raises(OrderFailed) as raised:
+        run(client)
+    assert raised.value is client.poll_fails
+    assert journaled(store).values == {NAME: tuple(route53.values("Z1", NAME))}  # for the next run to remove
+
+
+def test_the_authoritys_pauses_are_heeded(run: Run) -> None:
+    client = Client()
+    client.asks = {"answer": 7.0, "finalize": 9.0}
+    with pytest.raises(AcmeError, match=NO_CERTIFICATE):
+        run(client)
+    assert client.waited == [7.0, 9.0]
+
+
+def test_an_order_whose_authorization_expired_is_made_anew_in_the_same_run(
+    run: Run, store: SecretStore
+) -> None:
+    client = Client()
+    client.expired = True
+    with pytest.raises(AcmeError, match=NO_CERTIFICATE):
+        run(client, Pending(request="a digest", order=ORDER, private_key=KEY))
+    assert client.calls[:2] == ["order", "new_order"]
+    assert journaled(store).order == "https://ca/order/2"
+    assert journaled(store).private_key not in {None, KEY}
+
+
+@pytest.mark.parametrize(("key", "kept"), [(KEY, True), ("no key", False)])
+def test_a_stored_key_that_cannot_be_read_is_dropped(
+    run: Run, store: SecretStore, key: str, kept: bool
+) -> None:
+    client = Client(status="ready")
+    with pytest.raises(AcmeError, match=NO_CERTIFICATE):
+        run(client, Pending(request="a digest", order=ORDER, private_key=key))
+    assert client.calls == ["order", "finalize", "poll"]
+    assert (journaled(store).private_key == key) is kept
+    read_key(journaled(store).private_key or "")
+
+
+def test_the_order_that_gave_the_current_certificate_gives_it_no_second_time(run: Run) -> None:
+    """A run that died after it stored the certificate, and before it took the order out of the record."""
+    client = Client(status="valid")
+    pending = Pending(request="a digest", order=ORDER, private_key=KEY)
+    with pytest.raises(AcmeError, match=NO_CERTIFICATE):
+        run(client, pending, current=certificate(private_key=KEY))
+    assert "new_order" in client.calls
+    client.calls.clear()
+    with pytest.raises(AcmeError, match=NO_CERTIFICATE):
+        run(client, pending, current=certificate())
+    assert client.calls == ["order", "poll"]
+
+
+def test_a_certificate_that_does_not_fit_ends_its_order(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(status="ready")
+    valid = messages.Order.from_json(
+        {"status": "valid", "identifiers": [], "certificate": "https://ca/certificate"}
+    )
+    monkeypatch.setattr(client, "poll_order", lambda *_, **__: valid)
+    monkeypatch.setattr(client, "certificate", lambda *_, **__: "no PEM", raising=False)
+    with pytest.raises(OrderFailed, match="the authority sent no usable certificate"):
+        run(client)
+
+
+# --- The run around it --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(store: SecretStore, route53: ChallengeRoute53, monkeypatch: pytest.MonkeyPatch) -> renewer_run.Run:
+    """A run for a name in no zone, which no authority and no Route 53 may hear of."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    wanted = request(domains=["example.com", "example.org"], force=True)
+    made = renewer_run.start_run(wanted, 90)
+    made.store = store
+    monkeypatch.setattr(made.aws, "client", lambda _: route53)
+    return made
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_wanted_name_in_no_zone_is_told_before_there_is_an_order(
+    whole: renewer_run.Run, store: SecretStore, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    text = EMPTY if first else write_document(certificate())
+    contents = store.write(text, ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
+    monkeypatch.setattr(renewal, "ask_authority", lambda *_: (None, None))
+    monkeypatch.setattr(renewal, "_issue", lambda *_: pytest.fail("an order was made"))
+    with pytest.raises(ZoneError, match=r"_acme-challenge\.example\.org is in none of the hosted zones"):
+        renewal.renew(whole)
+    assert store.read() == contents  # nothing in flight
+
+
+def test_the_first_failure_is_told_though_it_cannot_be_recorded(
+    whole: renewer_run.Run,
+    store: SecretStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
+    error = AcmeError("no answer")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(renewal, "_check_zones", lambda *_: {})
+    monkeypatch.setattr(renewal, "_issue", fail)
+    monkeypatch.setattr(Journal, "fail", deny)
+    with pytest.raises(AcmeError) as raised:
+        renewal.renew(whole)
+    assert raised.value is error
+    assert "the failure was not recorded" in caplog.text
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_failure_is_in_the_record(
+    whole: renewer_run.Run, store: SecretStore, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
+    error = (
+        Problem({"detail": "slow down"}, status=429, url=ORDER, retry_after=3600) if known else KeyError("x")
+    )
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(renewal, "_check_zones", lambda *_: {})
+    monkeypatch.setattr(renewal, "_issue", fail)
+    with pytest.raises(type(error)):
+        renewal.renew(whole)
+    record = journaled(store)
+    assert record.failures == 1
+    assert record.lease_until is None
+    assert (record.retry_not_before is not None) is known
+    assert ("slow down" if known else "a fault of the renewer") in (record.problem or "")
+    if known:
+        assert "does not want this request before" in renewal.renew(whole)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "key", "kept"),
+    [
+        ("superseded", "another key", True),
+        ("superseded", KEY, False),
+        ("keyCompromise", "another key", False),
+    ],
+)
+def test_which_order_in_flight_survives_a_revocation(
+    whole: renewer_run.Run, reason: str, key: str, kept: bool
+) -> None:
+    whole.request = request(action="revoke", serial="3039", reason=reason)
+    pending = Pending(request="a digest", order=ORDER, private_key=key)
+    doomed = revocation._doomed(whole, certificate(private_key=KEY), pending)
+    assert (doomed.order, doomed.private_key) == ((ORDER, key) if kept else (None, None))
+    assert [one.serial for one in doomed.revoking] == ["3039"]
+    assert doomed.revoking[0].private_key == (KEY if reason == "keyCompromise" else None)
+
+
 # --- What a run works with ----------------------------------------------------------------------------------
 
 
-def test_of_two_first_runs_one_writes_the_state_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SecretStore(FakeSecretsManager(), ARN)  # type: ignore[arg-type]
-
+def test_of_two_first_runs_one_writes_the_state_empty(
+    store: SecretStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def another_was_faster(*_: Any, **__: Any) -> None:
         monkeypatch.undo()
-        store.write("its document", ["AWSCURRENT", "AWSPENDING"], based_on=None)
+        store.write("its document", ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
         raise StoreConflict("another run wrote first")
 
     monkeypatch.setattr(SecretStore, "write", another_was_faster)

@@ -73,14 +73,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def test_an_answer_in_json_that_was_cut_is_asked_for_again(server: Server) -> None:
     seen = server(SECRET, 1)
-    client = aws.Aws(patience=0).client("secretsmanager")
+    client = aws.Aws(0, Deadline(60)).client("secretsmanager")
     assert client.get_secret_value(SecretId="s")["SecretString"] == "text"
     assert len(seen) == 2
 
 
 def test_an_answer_in_xml_that_was_cut_is_asked_for_again(server: Server) -> None:
     seen = server(CHANGE, 1)
-    client = aws.Aws(patience=0).client("route53")
+    client = aws.Aws(0, Deadline(60)).client("route53")
     assert client.get_change(Id="C1")["ChangeInfo"]["Status"] == "INSYNC"
     assert len(seen) == 2
 
@@ -88,11 +88,11 @@ def test_an_answer_in_xml_that_was_cut_is_asked_for_again(server: Server) -> Non
 def test_answers_that_are_always_cut_are_an_error_of_aws(server: Server) -> None:
     server(SECRET, 9)
     with pytest.raises(ClientError, match="the answer was cut short") as caught:
-        aws.Aws(patience=0).client("secretsmanager").get_secret_value(SecretId="s")
+        aws.Aws(0, Deadline(60)).client("secretsmanager").get_secret_value(SecretId="s")
     assert caught.value.operation_name == "GetSecretValue"
     server(CHANGE, 9)
     with pytest.raises(ClientError, match="the answer was cut short"):
-        aws.Aws(patience=0).client("route53").get_change(Id="C1")
+        aws.Aws(0, Deadline(60)).client("route53").get_change(Id="C1")
 
 
 class LosesAnAnswer(ChallengeRoute53):

@@ -12,11 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_renewer.document import EMPTY, read_document
-from lambda_renewer.errors import AcmeError, OrderFailed, Problem, StoreConflict, StoreError
+from lambda_renewer.errors import (
+    AcmeError,
+    DeadlineExceeded,
+    OrderFailed,
+    Problem,
+    RenewerError,
+    StoreConflict,
+    StoreError,
+    retry_time,
+)
 from lambda_renewer.journal import Journal
-from lambda_renewer.pending import Pending, read_pending, write_pending
+from lambda_renewer.pending import Pending, Revocation, read_pending, write_pending
 from lambda_renewer.run import stored_pending
 from lambda_renewer.store import Contents, SecretStore, Version
+from lambda_renewer.waiting import Deadline
 from tests.unit.renewer.samples import certificate
 from tests.unit.renewer.test_secret_store import ARN, FakeSecretsManager
 
@@ -36,8 +46,12 @@ RECORDS = st.builds(
     retry_not_before=st.none() | MOMENTS,
     ask_after=st.none() | MOMENTS,
     window=st.none() | st.tuples(TEXTS, TEXTS),
+    revoking=st.lists(st.builds(Revocation, TEXTS, TEXTS, st.none() | TEXTS, TEXTS, TEXTS), max_size=2).map(
+        tuple
+    ),
 )
 RECORD = Pending(request="a digest", order="https://ca/order/1", private_key="the secret key", attempt=1)
+DOOMED = Revocation("3039", "leaf PEM", "the secret key", "superseded", "https://ca/dir")
 RETRY_AT = datetime(2026, 11, 26, tzinfo=UTC)
 
 
@@ -52,7 +66,8 @@ def test_what_is_written_is_read(record: Pending) -> None:
 
 
 def test_no_repr_shows_the_key() -> None:
-    for shown in (repr(RECORD), str(RECORD), f"{[RECORD]}"):
+    record = replace(RECORD, revoking=(DOOMED,))
+    for shown in (repr(record), str(record), f"{[record]}"):
         assert "order/1" in shown
         assert "the secret key" not in shown
 
@@ -65,6 +80,8 @@ GARBAGE = [
     write_pending(RECORD).replace('"lease_until": null', '"lease_until": "soon"'),
     write_pending(RECORD).replace('"lease_until": null', '"lease_until": 7'),
     write_pending(RECORD).replace('"window": null', '"window": 7'),
+    write_pending(RECORD).replace('"revoking": []', '"revoking": [{"serial": "3039"}]'),
+    write_pending(RECORD).replace('"revoking": []', '"revoking": {"serial": "3039"}'),
 ]
 
 
@@ -101,7 +118,7 @@ def store() -> SecretStore:
 
 @pytest.fixture
 def journal(store: SecretStore) -> Journal:
-    first = store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=None)
+    first = store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
     return Journal(store, first, replace(RECORD, lease_until=RETRY_AT))
 
 
@@ -134,6 +151,36 @@ def test_promote_ends_the_record(journal: Journal, store: SecretStore) -> None:
     assert contents.current.stages == {"AWSCURRENT", "AWSPENDING"}
 
 
+def test_promote_keeps_the_record_while_there_is_a_certificate_to_revoke(
+    journal: Journal, store: SecretStore
+) -> None:
+    journal.save(revoking=(DOOMED,))
+    journal.promote(certificate())
+    contents = store.read()
+    assert contents.current is not None
+    assert read_document(contents.current.text) == certificate()
+    assert contents.current.stages == {"AWSCURRENT"}
+    assert stored(store) == replace(RECORD, lease_until=RETRY_AT, revoking=(DOOMED,))
+    journal.fail(AcmeError("the authority does not revoke"))  # and the order is not to give it once more
+    assert (stored(store).order, stored(store).private_key, stored(store).revoking) == (None, None, (DOOMED,))
+    journal.save(revoking=())
+    journal.promote(certificate())
+    assert store.read().pending is None
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_record_is_kept_only_where_there_is_one(journal: Journal, store: SecretStore, saved: bool) -> None:
+    if saved:
+        journal.save()
+    journal.put_current(EMPTY + " ", keep_record=True)
+    contents = store.read()
+    assert contents.current is not None
+    assert contents.current.text == EMPTY + " "
+    assert (contents.pending is not None) is saved
+    journal.put_current(EMPTY, keep_record=False)
+    assert store.read().pending is None
+
+
 PROBLEM = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "slow down"}
 
 
@@ -142,12 +189,12 @@ PROBLEM = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "slow dow
     [
         (AcmeError("no answer"), "no answer", True),
         (OrderFailed("it became invalid"), "it became invalid", False),
-        (ValueError("a text that may hold anything"), "ValueError", True),
+        (None, "a fault of the renewer: see its log", True),
         (AcmeError("x" * 10_000), "x" * 500, True),
     ],
 )
 def test_a_failure_is_remembered(
-    journal: Journal, store: SecretStore, error: Exception, problem: str, keeps_the_order: bool
+    journal: Journal, store: SecretStore, error: RenewerError | None, problem: str, keeps_the_order: bool
 ) -> None:
     journal.fail(error)
     record = stored(store)
@@ -157,6 +204,36 @@ def test_a_failure_is_remembered(
     assert (record.order, record.private_key) == kept
     journal.fail(error)
     assert stored(store).failures == 2
+
+
+def asked_to_wait() -> DeadlineExceeded:
+    """Return what a wait that the authority asked for and that is too long raises."""
+    with pytest.raises(DeadlineExceeded) as raised:
+        Deadline(1).sleep(3600, waiting_for="the authority's Retry-After", asked=True)
+    return raised.value
+
+
+def refused_directory() -> AcmeError:
+    error = AcmeError("https://ca/dir answers HTTP 503")
+    error.retry_at = retry_time(3600)
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Problem(PROBLEM, status=429, url="https://ca/order", retry_after=3600),
+        Problem({**PROBLEM, "detail": "retry after 2030-01-02 03:04:05 UTC"}, status=429, url="https://ca/"),
+        asked_to_wait(),
+        refused_directory(),
+    ],
+)
+def test_the_time_of_each_kind_of_error_is_kept(
+    journal: Journal, store: SecretStore, error: RenewerError
+) -> None:
+    assert error.retry_at is not None
+    journal.fail(error)
+    assert stored(store).retry_not_before == error.retry_at.replace(microsecond=0)
 
 
 def test_a_failure_keeps_retry_after(journal: Journal, store: SecretStore) -> None:
@@ -171,7 +248,7 @@ def test_a_failure_keeps_retry_after(journal: Journal, store: SecretStore) -> No
 
 @pytest.mark.parametrize("write", ["save", "promote", "fail", "put_current"])
 def test_who_comes_second_is_refused(journal: Journal, store: SecretStore, write: str) -> None:
-    other = Journal(store, store.read().newest, replace(RECORD, holder="another run"))
+    other = Journal(store, store.read(), replace(RECORD, holder="another run"))
     other.save()
     winner = stored(store)
     arguments: dict[str, Any] = {
@@ -180,8 +257,9 @@ def test_who_comes_second_is_refused(journal: Journal, store: SecretStore, write
         "fail": (AcmeError("no"),),
         "put_current": (EMPTY + " ",),
     }
+    named = {"keep_record": False} if write == "put_current" else {}
     with pytest.raises(StoreConflict):
-        getattr(journal, write)(*arguments[write])
+        getattr(journal, write)(*arguments[write], **named)
     assert stored(store) == winner
     other.save(attempt=7)
     assert stored(store).attempt == 7
@@ -189,7 +267,7 @@ def test_who_comes_second_is_refused(journal: Journal, store: SecretStore, write
 
 def test_a_save_that_was_refused_is_not_taken_for_written(journal: Journal, store: SecretStore) -> None:
     before = journal.pending
-    Journal(store, store.read().newest, replace(RECORD, holder="another run")).save()
+    Journal(store, store.read(), replace(RECORD, holder="another run")).save()
     with pytest.raises(StoreConflict):
         journal.save(order="https://ca/order/9", lease_until=RETRY_AT + timedelta(hours=1))
     assert journal.pending == before

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lambda_renewer import clock
+from lambda_renewer import clock, errors
 from lambda_renewer.directory import RenewalWindow, fetch_directory, fetch_renewal_window
 from lambda_renewer.errors import AcmeError
 from local_cloud.acme.certificates import make_server_identity
@@ -119,6 +119,22 @@ def test_a_refusal_names_the_status(server: Server, status: int) -> None:
     server.status = status
     with pytest.raises(AcmeError, match=f"{server.url}/dir answers HTTP {status}: "):
         fetch_directory(f"{server.url}/dir", server.root)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("headers", "wait"), [({}, None), ({"Retry-After": "3600"}, timedelta(hours=1))])
+def test_a_refusal_tells_when_to_ask_again(
+    server: Server,
+    status: int,
+    headers: dict[str, str],
+    wait: timedelta | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(errors, "now", lambda: NOW)
+    server.status, server.headers = status, headers
+    with pytest.raises(AcmeError) as raised:
+        fetch_directory(f"{server.url}/dir", server.root)
+    assert raised.value.retry_at == (wait and NOW + wait)
 
 
 def test_an_answer_that_is_cut_off(server: Server) -> None:
