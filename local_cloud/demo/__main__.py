@@ -178,11 +178,13 @@ def _second_run_changes_nothing(world: World, report: Report) -> None:
         before, calls = _contents(world.dsm.root), len(world.proxy.operations)
         _succeeded(world.agent.run(), report)
         operations = world.proxy.operations[calls:]
-        unchanged = _contents(world.dsm.root) == before
+        after = _contents(world.dsm.root)
+        changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     report.prove(
         "the agent's second run changes nothing, with one call to AWS",
-        holds=unchanged and operations == ["DescribeSecret"],
-        measured=f"{'no file' if unchanged else 'FILES'} changed, calls: {', '.join(operations)}",
+        holds=bool(before) and not changed and operations == ["DescribeSecret"],
+        measured=f"of {len(before)} files changed: {', '.join(changed) or 'none'}; "
+        f"calls: {', '.join(operations)}",
     )
 
 
@@ -263,13 +265,14 @@ def _visit(client: Client, name: str, port: int) -> Answer:
         return Answer(serial="none", status=f"refused: {error}")
 
 
-def _contents(folder: Path) -> dict[str, tuple[bytes, int, int]]:
-    """Return each file's bytes, time and inode, but for logs, nginx's own, and the agent's lock."""
-    return {
-        str(path): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
-        for path in folder.rglob("*")
-        if path.is_file() and not {"log", "run", "tmp"} & set(path.parts) and path.name != "lock"
-    }
+def _contents(nas: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Return each file's bytes, time and inode, but for logs, nginx's own, and locks."""
+    found = {}
+    for path in nas.rglob("*"):
+        name = path.relative_to(nas)
+        if path.is_file() and not {"log", "run", "tmp"} & set(name.parts) and not name.name.endswith("lock"):
+            found[str(name)] = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+    return found
 
 
 def _succeeded(run: AgentRun, report: Report) -> None:
