@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+# botocore imports pyOpenSSL where it finds it, and with it cryptography, and uses neither: a run that has
+# nothing to do is spared both. It takes an import that fails for their absence.
+sys.modules.setdefault("urllib3.contrib.pyopenssl", None)  # type: ignore[arg-type]
 
-from .errors import ACCESS_DENIED
-from .waiting import Deadline, back_off
+import boto3  # noqa: E402
+from botocore.config import Config  # noqa: E402
+from botocore.exceptions import ClientError  # noqa: E402
+
+from .errors import ACCESS_DENIED  # noqa: E402
+from .waiting import Deadline, back_off  # noqa: E402
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
