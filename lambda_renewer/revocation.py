@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .acme_client import AccountKey
 
 _BY_OWN_KEY = "keyCompromise"
+_NO_ORDER: dict[str, Any] = {"order": None, "private_key": None}
 
 
 def revoke(run: Run) -> Outcome:
@@ -124,9 +125,6 @@ def _revoke_first(
     contents = run.store.read()
     run.current = NoCertificate(withdrawn)
     return _issue_another(run, contents, run.current, journal.pending, current.serial)
-
-
-_NO_ORDER: dict[str, Any] = {"order": None, "private_key": None}
 
 
 def _issue_another(

@@ -18,7 +18,7 @@ from .errors import StoreConflict, StoreError
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-Stage = Literal["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"]
+Stage = Literal["AWSCURRENT", "AWSPENDING"]
 
 _NO_VERSION = "first"
 
