@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from infrastructure.renewal import next_step
 from lambda_renewer.request import parse_request
 from local_cloud.acme.certificates import make_authority
 from local_cloud.stack.program import stack_config
@@ -165,3 +166,14 @@ def test_names_stay_within_awss_limits(settings: dict[str, Any]) -> None:
 def test_no_access_key_is_a_resource_and_nothing_is_kept_in_a_secrets_value() -> None:
     types = {resource["type"] for resource in record()}
     assert not [one for one in types if "accessKey" in one or "secretVersion" in one]
+
+
+def test_where_up_had_to_wait_for_delegation_it_prints_the_command_for_afterwards() -> None:
+    waiting = {
+        "name": "example.com",
+        "renewed": False,
+        "reason": "waiting for delegation to ns-1.example.net",
+    }
+    step = next_step(json.dumps(waiting))
+    assert step.startswith("waiting for delegation to ns-1.test")
+    assert step.endswith("python -m synology_setup renew example.com")
