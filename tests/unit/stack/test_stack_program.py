@@ -172,7 +172,7 @@ def test_where_up_had_to_wait_for_delegation_it_prints_the_command_for_afterward
     waiting = {
         "name": "example.com",
         "renewed": False,
-        "reason": "waiting for delegation to ns-1.example.net",
+        "reason": "waiting for delegation to ns-1.test",
     }
     step = next_step(json.dumps(waiting))
     assert step.startswith("waiting for delegation to ns-1.test")
