@@ -151,14 +151,14 @@ class FaultProxy:
                 lambda: http.client.HTTPSConnection(
                     *acme_address, timeout=_UPSTREAM_SECONDS, context=trusted
                 ),
-                lambda handler: acme_operation(operations, handler.path),
+                lambda handler, _: acme_operation(operations, handler.path),
                 served,
             ),
             "aws": _Server(
                 self,
                 "aws",
                 lambda: http.client.HTTPConnection(*aws_address, timeout=_UPSTREAM_SECONDS),
-                lambda handler: aws_operation(handler.command, handler.path, handler.headers),
+                lambda handler, body: aws_operation(handler.command, handler.path, handler.headers, body),
             ),
         }
 
@@ -205,7 +205,7 @@ class _Server(ThreadingHTTPServer):
         proxy: FaultProxy,
         service: str,
         connect: Callable[[], http.client.HTTPConnection],
-        operation: Callable[[_Handler], str],
+        operation: Callable[[_Handler, bytes], str],
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.proxy, self.service, self.tls = proxy, service, tls
@@ -230,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         proxy, service = self.server.proxy, self.server.service
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        recording, operation = proxy.recording, self.server.operation(self)
+        recording, operation = proxy.recording, self.server.operation(self, body)
         point = recording.name(service, operation, self.path)
         fault = recording.fault
         kind = None
