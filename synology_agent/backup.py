@@ -27,7 +27,8 @@ class Before:
         fingerprints: of its leaf, or of its two in the dual layout; what is put back.
         default: id of the default entry, or an empty text.
         to: id of the entry that services were moved to; empty until it is known.
-        services: the services that were moved: key -> [id of the owner before, fingerprints of the copy].
+        owners: every service's key -> id of the entry that it was bound to.
+        services: the services that are taken: key -> fingerprints of the copy.
         files: copies that DSM does not list: path on the NAS -> name of the file in the backup.
     """
 
@@ -35,6 +36,7 @@ class Before:
     fingerprints: list[str]
     default: str
     to: str = ""
+    owners: dict[str, str] = field(default_factory=dict)
     services: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
