@@ -65,6 +65,13 @@ class Proven:
     text: str
 
 
+def rollback_failed(what: str, backup: Backup) -> RollbackFailed:
+    """Return the error for `what` went wrong when `backup` was to be put back."""
+    return RollbackFailed(
+        f"{what}. Look at Control Panel > Security > Certificate now; the old files are in {backup.folder}"
+    )
+
+
 class Transaction:
     """Installs one certificate on one NAS."""
 
@@ -285,9 +292,9 @@ class Transaction:
         try:
             self.undo(backup)
         except (DsmError, OSError, ValueError) as second:
-            return RollbackFailed(
-                f"{error}. What was there before could not be put back: {second}. Look at Control Panel > "
-                f"Security > Certificate now; the old files are in {backup.folder}; the next run tries again"
+            return rollback_failed(
+                f"{error}. What was there before could not be put back: {second}. The next run tries again",
+                backup,
             )
         return InstallFailed(f"{error}. What was served before is back, and proven; the next run tries again")
 

@@ -13,18 +13,12 @@ from typing import Any
 
 from local_cloud.dsm import ReverseProxy, SimulatedDsm
 from local_cloud.dsm.issuing import Issuer
+from local_cloud.dsm.packages import VIRTUAL_HOST
 from local_cloud.dsm.tree import Json, Pair
 
 STAGE = "/usr/syno/etc/stage"
 NAVIDROME, BLOG = "navidrome.example.com", "blog.other.test"
-VHOST: Json = {  # field case 5
-    "display_name": "site:80\n/443\n",
-    "isPkg": True,
-    "multiple_cert": True,
-    "owner": "root",
-    "service": "vhost_1a969efd-5fc8-4f48-a4c8-662b43a8489e",
-    "subscriber": "WebStation",
-}
+VHOST = VIRTUAL_HOST
 
 
 def lay_out(folder: Path, nginx: Path, ca: Issuer, **options: Any) -> SimulatedDsm:
