@@ -162,6 +162,8 @@ def _watch(job: Job, steps: list[str]) -> None:
         elif event in _CHANGES:
             step(f"{event} {arguments[0]}")
         elif event == "open" and isinstance(arguments[0], str) and arguments[2] & _WRITING:
+            if arguments[0] == os.devnull:
+                return
             step(f"open {arguments[0]}")
 
     def fsync(descriptor: int) -> None:
