@@ -72,7 +72,7 @@ class Backup:
 
     def save(self) -> None:
         """Write `before.json` anew."""
-        write_private(self.folder / "before.json", json.dumps(asdict(self.before), sort_keys=True).encode())
+        _write(self.folder, self.before)
 
 
 class Backups:
@@ -110,7 +110,7 @@ class Backups:
             for path in archive.glob("*.pem"):
                 if path.is_file():
                     write_private(folder / path.name, path.read_bytes())
-        write_private(folder / "before.json", json.dumps(asdict(before), sort_keys=True).encode())
+        _write(folder, before)
         write_private(self._journal, folder.name.encode())
         return Backup(folder)
 
@@ -131,6 +131,10 @@ class Backups:
 
     def _folders(self) -> list[Path]:
         return sorted(path for path in self._folder.glob("*") if path.is_dir())
+
+
+def _write(folder: Path, before: Before) -> None:
+    write_private(folder / "before.json", json.dumps(asdict(before), sort_keys=True).encode())
 
 
 def _drop(folder: Path) -> None:
