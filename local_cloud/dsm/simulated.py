@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from local_cloud.dsm.nginx import DSM_SETTINGS, REVERSE_PROXY_RULES, generate, nginx_command
+from local_cloud.dsm.launchers import PLACES
+from local_cloud.dsm.nginx import (
+    DSM_SETTINGS,
+    REVERSE_PROXY_RULES,
+    generate,
+    nginx_command,
+    reload_nginx,
+)
+from local_cloud.dsm.packages import LISTED, served_by, stop
+from local_cloud.dsm.releases import RELEASES
 from local_cloud.dsm.switches import Switches, read_switches, write_switches
 from local_cloud.dsm.tree import DsmTree, Json, Pair
 from local_cloud.processes import Service, Startable, accepts_connections, free_port
@@ -30,7 +39,7 @@ class ReverseProxy:
 
 
 class SimulatedDsm(Startable):
-    """A simulated DSM 7.2.
+    """A simulated DSM 6.2, 7.0, 7.1, 7.2 or 7.3.
 
     Whoever runs its programs counts as root. All rules of the reverse proxy share one port, as they share 443
     on a NAS, and are told apart by SNI; a name without a rule meets DSM's own certificate there.
@@ -59,7 +68,9 @@ class SimulatedDsm(Startable):
         recipe: bool = True,
         proxies: Sequence[ReverseProxy] = (ReverseProxy("navidrome.example.com"),),
         services: Sequence[Json] = (),
+        packages: Sequence[str] = (),
         version: str = "7.2",
+        web_api: bool | None = None,
     ) -> None:
         """Describe the NAS; `create` lays it out below `root`.
 
@@ -71,7 +82,9 @@ class SimulatedDsm(Startable):
             recipe: False is a NAS before any recipe: all services are on DSM's self-signed entry.
             proxies: the rules of the reverse proxy.
             services: further services, as INFO lists them, bound where the others are.
-            version: the release; "7.2" is the one there is.
+            packages: packages besides Synology Drive: WebStation, VPNCenter, DirectoryServer.
+            version: the release, "6.2" to "7.3".
+            web_api: whether synowebapi is there; None is as the release has it.
         """
         self.root = root.resolve()
         self.tree = DsmTree(self.root)
@@ -81,7 +94,9 @@ class SimulatedDsm(Startable):
         self._recipe = recipe
         self._proxies = proxies
         self._services = services
+        self._packages = packages
         self._version = version
+        self._web_api = RELEASES[version].web_api if web_api is None else web_api
         self._service: Service | None = None
 
     def create(self) -> Self:
@@ -106,15 +121,18 @@ class SimulatedDsm(Startable):
             https_port=ports.pop(),
         )
         bound = [*factory.SERVICES, *self._services]
+        bound += [service for package in self._packages for service in LISTED[package]]
+        own = factory.make_synology_pair(dual=RELEASES[self._version].dual)
+        served = issue(self._names, issuer=self._issuer) if self._recipe else own
         self.synology_id = build.add_entry(
             "",
-            factory.make_synology_pair(),
+            own,
             [factory.LEFT_ALONE, *([] if self._recipe else bound)],
             deletable=None,
         )
         self.recipe_id = None
         if self._recipe:
-            self.recipe_id = build.add_entry("example.com", issue(self._names, issuer=self._issuer), bound)
+            self.recipe_id = build.add_entry("example.com", served, bound)
         self.quickconnect_id = build.add_entry(
             "Synology QuickConnect Certificate",
             factory.make_quickconnect_pair(),
@@ -132,7 +150,8 @@ class SimulatedDsm(Startable):
             )
             for proxy in self._proxies
         )
-        build.finish()
+        build.add_packages(["SynologyDrive", *self._packages], served)
+        build.finish(web_api=self._web_api)
         return self
 
     def start(self) -> Self:
@@ -153,6 +172,11 @@ class SimulatedDsm(Startable):
         if self._service is not None:
             self._service.stop()
             self._service = None
+
+    def reload(self) -> None:
+        """Let nginx serve what the tree holds now, as after a reboot."""
+        generate(self.tree)
+        reload_nginx(self.tree)
 
     @property
     def https_port(self) -> int:
@@ -178,21 +202,49 @@ class SimulatedDsm(Startable):
     def switch(self, **changes: Any) -> None:
         """Change switches (see `Switches`), such as `dsm.switch(lie_on_import=True)`.
 
+        `dsm.switch(faults={"systemctl:reload": "hang"})` replaces all faults.
+
         Raises:
             TypeError: there is no such switch.
+            ValueError: there is no such fault, or no such program in this release.
         """
+        for place in changes.get("faults", {}):
+            name = place.partition(":")[0]
+            if not any(self.root.rglob(name)):
+                raise ValueError(f"fault {place!r}: this NAS has no program {name}")
         write_switches(self.tree, **changes)
 
-    def add_entry(self, description: str, pair: Pair, services: Sequence[Json] = ()) -> str:
-        """Add an archive entry, with copies for its services, and return its id."""
+    def add_entry(
+        self,
+        description: str,
+        pair: Pair,
+        services: Sequence[Json] = (),
+        *,
+        deletable: bool | None = True,
+    ) -> str:
+        """Add an archive entry, with copies for its services, and return its id.
+
+        With None it has no `user_deletable`; a second one may have the description of another.
+        """
         from local_cloud.dsm.factory import Factory  # noqa: PLC0415
 
-        return Factory(self.tree).add_entry(description, pair, services)
+        return Factory(self.tree).add_entry(description, pair, services, deletable=deletable)
+
+    def served_by(self, package: str) -> str | None:
+        """Return the SHA-256 of the leaf that a package read at its last start; None while stopped."""
+        return served_by(self.tree, package)
+
+    def stop_package(self, package: str) -> None:
+        """Stop a package, as its owner does."""
+        stop(self.tree, package)
 
     def program(self, name: str) -> Path:
-        """Return the path of a program: synowebapi, synow3tool, synosystemctl, systemctl."""
-        folder = "usr/bin" if name == "systemctl" else "usr/syno/bin"
-        return self.root / folder / name
+        """Return the path of a program: synowebapi, synow3tool, systemctl, synopkg and so on.
+
+        Raises:
+            KeyError: the simulation knows no such program; a known one may be absent in the release.
+        """
+        return self.root / PLACES[name].lstrip("/")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The files in which DSM 7 keeps certificates, read and written by every program of the simulation.
+"""The files in which DSM keeps certificates, read and written by every program of the simulation.
 
 Sources are public tools and their authors' measurements, none of it official: `_archive` has one folder a
 certificate, named by a random 6-character id; INFO maps the id to its description and services; each service
@@ -21,6 +21,11 @@ Json: TypeAlias = dict[str, Any]
 
 _ID_ALPHABET = string.ascii_letters + string.digits
 _ID_LENGTH = 6
+SINGLE = ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem")
+PREFIXES = ("RSA-", "ECC-")
+"""Of the same four files in the dual layout."""
+
+_DUAL = tuple(f"{prefix}{name}" for prefix in PREFIXES for name in SINGLE)
 _MARK = "etc.defaults/VERSION"
 
 
@@ -33,15 +38,28 @@ class Pair:
     key: bytes
 
     def files(self) -> dict[str, bytes]:
-        """Return the four files of an archive folder or of a copy in DSM's single layout.
+        """Return the four files of an archive folder or of a copy in DSM's single layout."""
+        contents = (self.leaf, self.chain, self.leaf + self.chain, self.key)
+        return dict(zip(SINGLE, contents, strict=True))
 
-        DSM 7.3's dual layout (`RSA-cert.pem`, `ECC-cert.pem`, no cert.pem) would differ here.
+
+@dataclass(frozen=True)
+class DualPair:
+    """DSM 7.3's own certificate: an RSA and an EC one, and no cert.pem (measured on 7.3-86009)."""
+
+    rsa: Pair
+    ecc: Pair
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of an archive folder or of a copy in DSM's dual layout.
+
+        Six were measured, for a self-signed one: there is no file of an empty chain.
         """
         return {
-            "cert.pem": self.leaf,
-            "chain.pem": self.chain,
-            "fullchain.pem": self.leaf + self.chain,
-            "privkey.pem": self.key,
+            f"{prefix}{name}": content
+            for prefix, pair in zip(PREFIXES, (self.rsa, self.ecc), strict=True)
+            for name, content in pair.files().items()
+            if content
         }
 
 
@@ -76,13 +94,18 @@ class DsmTree:
     def write_info(self, entries: dict[str, Json]) -> None:
         """Write `_archive/INFO`, and `SERVICES` with the services that it names and those known before.
 
-        The shape of SERVICES is unsure (an array, or an object of arrays): here it is an array.
+        SERVICES is an array, as a public tool for 7.2.1 reads it; other tools know an object of arrays.
         """
         known = {service_key(service): service for service in self.services()}
         for entry in entries.values():
             known.update({service_key(service): service for service in entry["services"]})
         self.write_json(self.archive / "INFO", entries)
         self.write_json(self.archive / "SERVICES", list(known.values()))
+
+    def known_services(self) -> dict[tuple[str, str], Json]:
+        """Return every service, bound or not, with all keys that INFO, or else SERVICES, has of it."""
+        listed = [service for entry in self.info().values() for service in entry["services"]]
+        return {service_key(service): service for service in [*self.services(), *listed]}
 
     def services(self) -> list[Json]:
         """Read `_archive/SERVICES`: every service, bound or not."""
@@ -118,17 +141,22 @@ class DsmTree:
         base = "/usr/local/etc/certificate" if service["isPkg"] else "/usr/syno/etc/certificate"
         return self.path(f"{base}/{service['subscriber']}/{service['service']}")
 
-    def write_pair(self, entry_id: str, pair: Pair) -> None:
-        """Write the archive files of an entry; files that are not ours stay."""
-        for name, content in pair.files().items():
-            write_file(self.archive / entry_id / name, content, mode=0o400)
+    def write_pair(self, entry_id: str, pair: Pair | DualPair) -> None:
+        """Write the archive files of an entry; those of the other layout go, and any others stay."""
+        _write_layout(self.archive / entry_id, pair.files())
 
     def copy_to_service(self, entry_id: str, service: Json) -> None:
-        """Write the service's own copy from the archive."""
-        for name in Pair(b"", b"", b"").files():
-            source = self.archive / entry_id / name
-            if source.exists():
-                write_file(self.copy_folder(service) / name, source.read_bytes(), mode=0o400)
+        """Write the service's own copy from the archive.
+
+        Of a dual entry the dual files are copied and no others: a cert.pem that was put there is not served.
+        Without a leaf in the archive the copy stays (unsure).
+        """
+        archive = self.archive / entry_id
+        if not leaf_file(archive).exists():
+            return
+        names = SINGLE if leaf_file(archive).name in SINGLE else _DUAL
+        files = {name: (archive / name).read_bytes() for name in names if (archive / name).exists()}
+        _write_layout(self.copy_folder(service), files)
 
     def log(self, name: str, line: str) -> None:
         """Append a line to `/var/log/<name>`."""
@@ -156,8 +184,22 @@ def service_key(service: Json) -> tuple[str, str]:
     return service["subscriber"], service["service"]
 
 
+def leaf_file(folder: Path) -> Path:
+    """Return the file of the leaf that a folder serves; of a dual one, the RSA leaf."""
+    dual = folder / "RSA-cert.pem"
+    return dual if dual.exists() else folder / "cert.pem"
+
+
+def _write_layout(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        write_file(folder / name, content, mode=0o400)
+    for name in {*SINGLE, *_DUAL} - files.keys():
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replace `path` atomically, and make the folders above it."""
+    """Replace `path` atomically, or what it links to, and make the folders above it."""
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
