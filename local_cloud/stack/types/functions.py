@@ -34,14 +34,18 @@ def _get_zone(cloud: Cloud, inputs: Inputs) -> Answer:
     for zone in _zones(cloud):
         zone_id = zone["Id"].rsplit("/", 1)[-1]
         name = zone["Name"].rstrip(".")
-        wanted = zone_id == inputs["zoneId"] if "zoneId" in inputs else name == inputs["name"].rstrip(".")
-        if wanted and zone["Config"].get("PrivateZone", False) == private:
+        is_private = zone["Config"].get("PrivateZone", False)
+        if "zoneId" in inputs:  # the provider looks at privateZone only where it searches by name
+            wanted = zone_id == inputs["zoneId"]
+        else:
+            wanted = name == inputs["name"].rstrip(".") and is_private == private
+        if wanted:
             delegation = cloud.client("route53").get_hosted_zone(Id=zone_id).get("DelegationSet", {})
             return {
                 "id": zone_id,
                 "zoneId": zone_id,
                 "name": name,
-                "privateZone": private,
+                "privateZone": is_private,
                 "arn": f"arn:aws:route53:::hostedzone/{zone_id}",
                 "comment": zone["Config"].get("Comment", ""),
                 "nameServers": delegation.get("NameServers", []),
