@@ -11,7 +11,7 @@ from infrastructure.budget import Budget, BudgetArgs
 from infrastructure.bundle import build_bundle, lambda_platform
 from infrastructure.dashboard import Dashboard, DashboardArgs
 from infrastructure.hosted_zones import HostedZones, HostedZonesArgs
-from infrastructure.metrics import nas_namespace
+from infrastructure.metrics import nas_namespace, renewer_namespace
 from infrastructure.nas_access import NasAccess, NasAccessArgs, nas_tag, secret_tags
 from infrastructure.nas_records import NasRecords, NasRecordsArgs, RecordInTheWayError, replaced_records
 from infrastructure.notices import Notices, NoticesArgs
@@ -62,6 +62,7 @@ renewer = Renewer(
         certificate_arn=all_certificates,
         account_arn=secrets.account_arn,
         topic_arn=topic_arn,
+        metric_namespace=renewer_namespace(prefix),
     ),
 )
 

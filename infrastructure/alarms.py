@@ -14,7 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from .certificate_settings import CertificateSettings
-from .metrics import DIMENSION, DURATION, LIFE_LEFT, RENEWER, nas_namespace
+from .metrics import DIMENSION, DURATION, LIFE_LEFT, name_on_nas, nas_namespace, renewer_namespace
 from .names import shortened
 from .nas_settings import NasSettings
 from .tags import tags
@@ -34,7 +34,7 @@ class AlarmsArgs:
         function_name: the renewal Lambda.
         certificates: all of the stack.
         nases: all of the stack.
-        prefix: of the NASes' metric namespaces, `synology-https/<stack>`.
+        prefix: of the metric namespaces, `synology-https/<stack>`.
         first_runs: certificate name -> its first run: before it there is nothing to report.
     """
 
@@ -53,6 +53,7 @@ class Alarms(pulumi.ComponentResource):
         """Make the alarms."""
         super().__init__("synology-https:index:Alarms", name, {}, opts)
         self._topic_arn = args.topic_arn
+        self._namespace = renewer_namespace(args.prefix)
         self._renewer_fails(args.function_name)
         for certificate in args.certificates:
             first_run = args.first_runs[certificate.name]
@@ -87,7 +88,7 @@ class Alarms(pulumi.ComponentResource):
             f"renewer-silent-{certificate.name}",
             f"The renewer has not looked at the certificate {certificate.name} for {hours} hours: see "
             "whether its schedule is enabled and its role may run the Lambda, with pulumi up.",
-            namespace=RENEWER,
+            namespace=self._namespace,
             metric_name=DURATION,
             dimensions={DIMENSION: certificate.name},
             statistic="SampleCount",
@@ -106,7 +107,7 @@ class Alarms(pulumi.ComponentResource):
             f"issued-ends-{certificate.name}",
             f"Less than {least:.0%} of the lifetime of the certificate {certificate.name} is left, and two "
             f"runs did not renew it: python -m synology_setup report {certificate.name} says why.",
-            namespace=RENEWER,
+            namespace=self._namespace,
             metric_name=LIFE_LEFT,
             dimensions={DIMENSION: certificate.name},
             statistic="Maximum",
@@ -124,7 +125,7 @@ class Alarms(pulumi.ComponentResource):
             "there. After that: see its task in DSM's Task Scheduler, and whether the NAS is on and online.",
             namespace=nas_namespace(prefix, nas.name),
             metric_name=LIFE_LEFT,
-            dimensions={DIMENSION: nas.certificates[0].domains[0]},
+            dimensions={DIMENSION: name_on_nas(nas, nas.certificates[0])},
             statistic="SampleCount",
             comparison_operator="LessThanThreshold",
             threshold=1,
@@ -141,7 +142,7 @@ class Alarms(pulumi.ComponentResource):
             "that: run its task in DSM's Task Scheduler, and read what it prints.",
             namespace=nas_namespace(prefix, nas.name),
             metric_name=LIFE_LEFT,
-            dimensions={DIMENSION: certificate.domains[0]},
+            dimensions={DIMENSION: name_on_nas(nas, certificate)},
             statistic="Maximum",
             comparison_operator="LessThanThreshold",
             threshold=least,

@@ -9,7 +9,16 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from .metrics import DAYS_LEFT, DIMENSION, DURATION, FAILED, ISSUED, LIFE_LEFT, RENEWER, nas_namespace
+from .metrics import (
+    DAYS_LEFT,
+    DIMENSION,
+    DURATION,
+    FAILED,
+    ISSUED,
+    LIFE_LEFT,
+    nas_namespace,
+    renewer_namespace,
+)
 
 _DAY = 86_400
 _COLUMNS, _WIDTH, _HEIGHT = 2, 12, 6  # CloudWatch's grid has 24 columns
@@ -27,7 +36,7 @@ class DashboardArgs:
         region: the stack's.
         function_name: the renewal Lambda.
         nases: the NASes' names.
-        prefix: of their metric namespaces, `synology-https/<stack>`.
+        prefix: of the metric namespaces, `synology-https/<stack>`.
     """
 
     title: str
@@ -59,8 +68,9 @@ class Dashboard(pulumi.ComponentResource):
 
 def widgets(args: DashboardArgs, function_name: str) -> list[Widget]:
     """Return the widgets in their places, two a row."""
+    renewer = renewer_namespace(args.prefix)
     found = [
-        _widget("Issued: fraction of life left", args.region, [_search(RENEWER, LIFE_LEFT, "Minimum")]),
+        _widget("Issued: fraction of life left", args.region, [_search(renewer, LIFE_LEFT, "Minimum")]),
         _widget(
             "Runs of the renewer",
             args.region,
@@ -72,9 +82,9 @@ def widgets(args: DashboardArgs, function_name: str) -> list[Widget]:
         _widget(
             "Issued and failed",
             args.region,
-            [_search(RENEWER, ISSUED, "Sum"), _search(RENEWER, FAILED, "Sum")],
+            [_search(renewer, ISSUED, "Sum"), _search(renewer, FAILED, "Sum")],
         ),
-        _widget("Seconds a run", args.region, [_search(RENEWER, DURATION, "Maximum")]),
+        _widget("Seconds a run", args.region, [_search(renewer, DURATION, "Maximum")]),
     ]
     for nas in args.nases[:_MOST_NASES]:
         namespace = nas_namespace(args.prefix, nas)

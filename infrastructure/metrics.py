@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-# lambda_renewer.measures writes it, one dimension: the certificate's name.
-RENEWER = "synology-https/renewer"
+from .certificate_settings import CertificateSettings
+from .nas_settings import NasSettings
+
+# Their one dimension, as lambda_renewer.measures and synology_agent.aws write it.
 DIMENSION = "certificate"
 LIFE_LEFT, FAILED, ISSUED, DURATION = "LifeLeft", "Failed", "Issued", "Duration"
-# The agent's too, in its NAS's own namespace; there the dimension is the certificate's first domain.
 DAYS_LEFT = "DaysLeft"
+
+
+def renewer_namespace(prefix: str) -> str:
+    """Return the namespace of the renewer, which is no NAS's; `prefix` is `synology-https/<stack>`."""
+    return prefix
 
 
 def nas_namespace(prefix: str, nas: str) -> str:
     """Return the namespace that is one NAS's alone; `prefix` is `synology-https/<stack>`."""
     return f"{prefix}/{nas}"
+
+
+def name_on_nas(nas: NasSettings, certificate: CertificateSettings) -> str:
+    """Return what the agent calls the certificate: the first of the names in its config."""
+    return nas.names_of(certificate)[0]

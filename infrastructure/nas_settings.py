@@ -117,6 +117,7 @@ def load_nas(
         if not any(one.covers(host_name) for one in installed):
             names = ", ".join(domain for one in installed for domain in one.domains)
             raise SettingsError(field, host_name, f"none of its certificates is good for it ({names})")
+    _refuse_same_entry(key("certificates"), installed)
     for one in installed:
         if not nas.names_of(one):
             raise SettingsError(
@@ -141,6 +142,20 @@ def _certificates(
     if not names:
         raise SettingsError(key, value, allowed)
     return tuple(by_name[name] for name in names)
+
+
+def _refuse_same_entry(key: str, installed: tuple[CertificateSettings, ...]) -> None:
+    """Refuse two certificates that would be one entry in DSM: their first domain names it."""
+    by_entry: dict[str, str] = {}
+    for one in installed:
+        other = by_entry.setdefault(one.domains[0], one.name)
+        if other != one.name:
+            raise SettingsError(
+                key,
+                one.name,
+                f"its first domain {one.domains[0]} is that of {other} too, and names its entry in DSM: "
+                "put another one first in one of them",
+            )
 
 
 def _addresses(key: str, value: object) -> tuple[Address, ...]:

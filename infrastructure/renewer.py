@@ -38,6 +38,7 @@ class RenewerArgs:
         account_arn: the secret it keeps its ACME accounts in.
         eab_secrets: the secrets with credentials of External Account Binding.
         topic_arn: the topic that is told when a scheduled run fails, or None.
+        metric_namespace: where it reports its metrics.
     """
 
     bundle: Path
@@ -48,6 +49,7 @@ class RenewerArgs:
     account_arn: pulumi.Input[str]
     eab_secrets: Sequence[str]
     topic_arn: pulumi.Input[str] | None
+    metric_namespace: str
 
 
 class Renewer(pulumi.ComponentResource):
@@ -91,7 +93,9 @@ class Renewer(pulumi.ComponentResource):
             code=pulumi.FileArchive(str(args.bundle)),
             timeout=_TIMEOUT_SECONDS,
             memory_size=_MEMORY_MB,
-            environment={"variables": {"ACCOUNT_SECRET": args.account_arn}},
+            environment={
+                "variables": {"ACCOUNT_SECRET": args.account_arn, "METRIC_NAMESPACE": args.metric_namespace}
+            },
             logging_config={"log_format": "Text", "log_group": log_group.name},
             tags=tags(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),

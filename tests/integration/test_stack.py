@@ -351,7 +351,8 @@ def test_the_renewer(stack: Deployed) -> None:
     assert (renewer["Architectures"], renewer["Timeout"]) == (["arm64"], 900)
     # The local provider adds the resolver of the embedded cloud, as AWS's runtime adds variables of its own.
     variables = renewer["Environment"]["Variables"]
-    assert variables.keys() == {"ACCOUNT_SECRET", "DNS_RESOLVER"}
+    assert variables.keys() == {"ACCOUNT_SECRET", "METRIC_NAMESPACE", "DNS_RESOLVER"}
+    assert variables["METRIC_NAMESPACE"] == "synology-https/dev"
     assert variables["ACCOUNT_SECRET"] == stack.secret("account")["ARN"]
     group = renewer["LoggingConfig"]["LogGroup"]
     (described,) = stack.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]

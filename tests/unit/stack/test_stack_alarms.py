@@ -15,7 +15,6 @@ import pytest
 
 from infrastructure.certificate_settings import load_certificates
 from infrastructure.dashboard import DashboardArgs, widgets
-from lambda_renewer.measures import NAMESPACE
 from tests.unit.stack.recorded_program import ACCOUNT
 from tests.unit.stack.recording import record
 from tests.unit.stack.test_stack_program import EVERYTHING, depended_on
@@ -59,11 +58,11 @@ def test_the_metrics_are_those_that_are_reported() -> None:
         for name, alarm in alarms().items()
     }
     assert found["renewer-fails"] == ("AWS/Lambda", "Errors", {"FunctionName": "renewer-1234567"})
-    assert found["renewer-silent-office"] == (NAMESPACE, "Duration", {"certificate": "office"})
-    assert found["issued-ends-office"] == (NAMESPACE, "LifeLeft", {"certificate": "office"})
+    assert found["renewer-silent-office"] == ("synology-https/dev", "Duration", {"certificate": "office"})
+    assert found["issued-ends-office"] == ("synology-https/dev", "LifeLeft", {"certificate": "office"})
     rack = "synology-https/dev/rack"
-    assert found["nas-silent-rack"] == (rack, "LifeLeft", {"certificate": "*.office.example.net"})
-    assert found["served-ends-rack-home"] == (rack, "LifeLeft", {"certificate": "example.com"})
+    assert found["nas-silent-rack"] == (rack, "LifeLeft", {"certificate": "rack.office.example.net"})
+    assert found["served-ends-rack-home"] == (rack, "LifeLeft", {"certificate": "cam.example.com"})
 
 
 def test_the_periods_are_ones_that_cloudwatch_takes() -> None:

@@ -215,6 +215,13 @@ def test_a_nass_error_names_key_and_value(
             {"nas": {**NASES, "other": {**NASES["attic"], "host": "attic"}}},
             'nas.other.services is "attic.example.com": it leads to the NAS attic already',
         ),
+        (
+            {
+                "certificates": {**CERTIFICATES, "more": {"domains": ["example.com", "a.example.com"]}},
+                "nas": changed(NASES, "attic", certificates=["home", "more"]),
+            },
+            'nas.attic.certificates is "more": its first domain example.com is that of home too',
+        ),
         ({"zones": {"example.com": {"id": "x"}}}, 'zones["example.com"].id is "x": the id of a hosted zone'),
         (
             {"zones": {"example.com": {"role": ROLE}}},
