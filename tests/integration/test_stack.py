@@ -412,6 +412,29 @@ def test_the_schedules_role_may_invoke_the_renewer_alone(stack: Deployed) -> Non
     ]
 
 
+def test_the_simulator_agrees_about_each_principal(stack: Deployed) -> None:
+    """What no call shows here, since the local AWS enforces neither PassRole nor the schedule's role."""
+    iam = stack.client("iam")
+    function, account = stack.renewer["FunctionArn"], stack.client("sts").get_caller_identity()["Account"]
+    schedules_role = stack.schedule()["Target"]["RoleArn"]
+    user = iam.get_user(UserName=nas_user(stack.outputs))["User"]["Arn"]
+    other_function = f"arn:aws:lambda:eu-central-1:{account}:function:other"
+    asked = {
+        (schedules_role, "lambda:InvokeFunction", function): True,
+        (schedules_role, "lambda:InvokeFunction", other_function): False,
+        (schedules_role, "lambda:UpdateFunctionCode", function): False,
+    }
+    for principal in (schedules_role, stack.renewer["Role"], user):
+        asked[(principal, "iam:PassRole", stack.renewer["Role"])] = False
+        asked[(principal, "iam:CreateAccessKey", user)] = False
+    for (principal, action, resource), allowed in asked.items():
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=principal, ActionNames=[action], ResourceArns=[resource]
+        )
+        (result,) = answer["EvaluationResults"]
+        assert (result["EvalDecision"] == "allowed") is allowed, (principal, action, resource)
+
+
 def test_the_nas_user_has_no_access_key(stack: Deployed) -> None:
     assert stack.keys_at_first == []
     user = stack.client("iam").get_user(UserName=stack.outputs["nas"]["synology"]["user"])["User"]

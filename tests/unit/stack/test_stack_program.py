@@ -397,6 +397,34 @@ def test_nothing_is_protected_or_kept() -> None:
         assert "recoveryWindowInDays" not in one["inputs"]  # AWS's own
 
 
+def test_what_holds_something_keeps_its_place() -> None:
+    """Under another name or parent it would be replaced: a new certificate, a NAS's key that is gone.
+
+    Where one of these has to change, it needs Pulumi's option `aliases`.
+    """
+    holding = (
+        "aws:secretsmanager/secret:Secret",
+        "aws:iam/user:User",
+        "aws:route53/zone:Zone",
+        "aws:cloudwatch/logGroup:LogGroup",
+    )
+    kept = {
+        f"{one['parent'].split('::')[-2].rsplit('$', 1)[-1]} {one['type']} {one['name']}"
+        for one in record(EVERYTHING).resources
+        if one["type"] in holding
+    }
+    component = "synology-https:index"
+    assert kept == {
+        f"{component}:Secrets aws:secretsmanager/secret:Secret acme-account",
+        f"{component}:Secrets aws:secretsmanager/secret:Secret certificate-home",
+        f"{component}:Secrets aws:secretsmanager/secret:Secret certificate-office",
+        f"{component}:NasAccess aws:iam/user:User nas-attic",
+        f"{component}:NasAccess aws:iam/user:User nas-rack",
+        f"{component}:HostedZones aws:route53/zone:Zone example.net",
+        f"{component}:Renewer aws:cloudwatch/logGroup:LogGroup renewer",
+    }
+
+
 # --- Names, tags, secrets ---------------------------------------------------------------------------------
 
 
