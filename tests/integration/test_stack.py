@@ -714,6 +714,18 @@ def test_up_after_destroy_meets_no_name_that_is_still_held(
     assert first_renewal(after)["reason"] == "there is no certificate"
     test_the_records_lead_to_the_nas_and_no_challenge_is_left(stack)  # case 15: the one by hand is taken over
     assert not {after["renewer"], nas_user(after)} & {before["renewer"], nas_user(before)}
+    # As docs/operations.md says, the old certificate can be had back in place of the new one.
+    (old,) = [arn for arn in held if "/certificate/" in arn]
+    secrets.restore_secret(SecretId=old)
+    document = secrets.get_secret_value(SecretId=old, VersionStage="AWSCURRENT")["SecretString"]
+    secrets.put_secret_value(
+        SecretId=wanted, SecretString=document, VersionStages=["AWSCURRENT", "AWSPENDING"]
+    )
+    restored = json.loads(document)
+    event = {**after["certificates"][DOMAIN]["request"], "key_type": restored["key_type"]}
+    answer = stack.client("lambda").invoke(FunctionName=after["renewer"], Payload=json.dumps(event).encode())
+    outcome = json.loads(answer["Payload"].read())
+    assert (outcome["renewed"], outcome["serial"]) == (False, restored["serial"])
 
 
 def change_of_host(host: str, action: str, address: str) -> Document:

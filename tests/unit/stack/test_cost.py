@@ -14,6 +14,7 @@ from synology_agent.aws import life_metrics
 from tests.unit.renewer.samples import certificate
 from tests.unit.stack.recording import record, several
 
+README = Path(__file__).parents[3] / "README.md"
 PAGE = Path(__file__).parents[3] / "docs" / "cost.md"
 
 
@@ -21,6 +22,12 @@ def test_the_page_has_what_the_script_computes() -> None:
     page = " ".join(PAGE.read_text(encoding="utf-8").split())
     for line in report().splitlines():
         assert " ".join(line.split()) in page, line
+
+
+def test_the_readme_has_the_price_of_one_certificate() -> None:
+    readme = README.read_text(encoding="utf-8")
+    own, shared = (sum(monthly(Usage(1, free_tier=free)).values()) for free in (True, False))
+    assert f"[{own:.2f} US dollars a month](docs/cost.md), or {shared:.2f} with alarms" in readme
 
 
 @pytest.mark.parametrize("count", [1, 10])
