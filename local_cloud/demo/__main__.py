@@ -18,9 +18,10 @@ from rich.markup import escape
 
 from infrastructure.bundle import BundleError
 from local_cloud import listeners
+from local_cloud.engine.cli import find_cli
 from local_cloud.ministack.server import Credentials
-from local_cloud.processes import LOOPBACK, ServiceError, adopt_orphans
-from local_cloud.stack import DeployError, deploy
+from local_cloud.processes import LOOPBACK, ServiceError, adopt_orphans, reap_orphans
+from local_cloud.stack import DeployError, Engine, deploy
 from local_cloud.system_programs import ProgramMissing
 
 from .bundle_check import import_from
@@ -28,7 +29,7 @@ from .client import Answer, Client, Visitor
 from .nas import AgentRun, make_access_key
 from .permissions import Attempt, attempts, forged, renewer_attempts
 from .report import Report
-from .world import DOMAIN, DSM_NAME, SERVICE_NAME, World, start_world
+from .world import DOMAIN, DSM_NAME, NAS, SERVICE_NAME, World, start_world
 
 BUILD = Path(__file__).parents[2] / "build"
 _AGENT_PAUSE_SECONDS = 30
@@ -42,12 +43,13 @@ class DemoFailed(RuntimeError):
 _EXPECTED = (DemoFailed, DeployError, ServiceError, BundleError, ProgramMissing)
 
 
-def demo(world: World, report: Report) -> None:
-    """Show the main job, and prove each part of it."""
+def demo(world: World, report: Report, *, mocks: bool = False) -> None:
+    """Show the main job, and prove each part of it; `mocks` leaves Pulumi's engine aside."""
     client = Client(world.acme.issuing_root())
     _refused_before(world, client, report)
-    outputs = _up(world, report)
-    key = make_access_key(world.aws, outputs["nas_user"])
+    cli = None if mocks else find_cli(BUILD)
+    outputs = _up(world, report, Engine(cli, world.work / "engine") if cli else None)
+    key = make_access_key(world.aws, _nas(outputs)["user"])
     _first_install(world, client, report, outputs, key)
     _keys_do_no_more_than_they_need(world, report, outputs, key)
     _second_run_changes_nothing(world, report)
@@ -67,9 +69,10 @@ def _refused_before(world: World, client: Client, report: Report) -> None:
     report.prove("before: the NAS's page is refused", holds=refused, measured=measured)
 
 
-def _up(world: World, report: Report) -> dict[str, Any]:
-    report.parts["up"] = "the real __main__.py; Pulumi's mocks in place of its engine, provider ours"
-    with report.step("pulumi up: the real __main__.py, its resources made by a provider of ours"):
+def _up(world: World, report: Report, engine: Engine | None) -> dict[str, Any]:
+    by = "real engine, provider ours" if engine else "Pulumi's mocks in place of its engine, provider ours"
+    report.parts["up"] = f"the real __main__.py; {by}"
+    with report.step(f"pulumi up: {report.parts['up']}"):
         config = {
             "directory": world.acme.directory_url,
             "ca_root": world.acme.ca_root.read_text(),
@@ -80,9 +83,10 @@ def _up(world: World, report: Report) -> dict[str, Any]:
             config,
             local_bundle=world.bundle,
             resolver=f"{LOOPBACK}:{world.dns.port}",
+            engine=engine,
             progress=report.note,
         )
-    first = json.loads(outputs["first_renewal"])
+    first = _first_renewal(outputs)
     report.prove(
         "up ended with a certificate issued",
         holds=first["renewed"] is True,
@@ -110,14 +114,14 @@ def _first_install(
 ) -> None:
     with report.step("The agent's first run on the NAS"):
         world.agent.configure(
-            outputs["agent_config"],
+            _nas(outputs)["agent_config"],
             key,
             endpoint=world.proxy.endpoint,
             ca_root=world.acme.issuing_root(),
             entry=DOMAIN,
         )
         _succeeded(world.agent.run("--verbose"), report)
-    serial = json.loads(outputs["first_renewal"])["serial"]
+    serial = _first_renewal(outputs)["serial"]
     for name, port in _pages(world):
         answer = _visit(client, name, port)
         report.prove(
@@ -138,7 +142,7 @@ def _keys_do_no_more_than_they_need(
             for secret in secrets.list_secrets()["SecretList"]
             if "acme-account" in secret["Name"]
         )
-        wanted = outputs["agent_config"]
+        wanted = _nas(outputs)["agent_config"]
         secret = wanted["certificates"][0]["secret"]
         needed, forbidden = attempts(
             world.aws,
@@ -189,14 +193,14 @@ def _second_run_changes_nothing(world: World, report: Report) -> None:
 
 
 def _renewed_by_the_schedule(world: World, client: Client, report: Report, outputs: dict[str, Any]) -> None:
-    secret = outputs["agent_config"]["certificates"][0]["secret"]
+    secret = _nas(outputs)["agent_config"]["certificates"][0]["secret"]
     secrets = world.aws.client("secretsmanager")
 
     def current() -> dict[str, Any]:
         text = secrets.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
         return dict(json.loads(text))
 
-    old = json.loads(outputs["first_renewal"])["serial"]
+    old = _first_renewal(outputs)["serial"]
     with ExitStack() as visits:
         visitors = [visits.enter_context(Visitor(client, name, port)) for name, port in _pages(world)]
         with report.step("Waiting for the schedule to renew the certificate, about a minute after up"):
@@ -237,6 +241,14 @@ def _loopback_only(report: Report) -> None:
         holds=not others,
         measured=", ".join(others) or f"{listeners.listening_ports()} ports, all on loopback",
     )
+
+
+def _nas(outputs: dict[str, Any]) -> dict[str, Any]:
+    return dict(outputs["nas"][NAS])
+
+
+def _first_renewal(outputs: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(outputs["certificates"][DOMAIN]["first_renewal"]))
 
 
 def _pages(world: World) -> list[tuple[str, int]]:
@@ -293,7 +305,11 @@ def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", help="leave everything up until Enter; the URLs are printed"
     )
-    keep = parser.parse_args().keep
+    parser.add_argument(
+        "--mocks", action="store_true", help="run the stack on Pulumi's mocks, also where its engine is there"
+    )
+    options = parser.parse_args()
+    keep = options.keep
     signal.signal(signal.SIGTERM, _interrupt)
     adopt_orphans()
     report, began = Report(), time.monotonic()
@@ -302,7 +318,7 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             world = start_world(BUILD, stack, report)
-            demo(world, report)
+            demo(world, report, mocks=options.mocks)
             if keep:
                 _keep(world, report)
     except KeyboardInterrupt:
@@ -313,6 +329,7 @@ def main() -> int:
     except Exception as error:
         failure = f"{type(error).__name__}: {error}"
         report.console.print_exception()
+    reap_orphans()
     left = listeners.children()
     report.prove(
         "no process is left",
