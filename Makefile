@@ -9,7 +9,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 help:
 	@echo "make demo    the main job end to end on the embedded cloud; KEEP=1 leaves it up"
 	@echo "make test    unit and integration tests"
-	@echo "make sweep   every fault at every request of an issuance"
+	@echo "make sweep   every fault at every request of an issuance, and at every step of an install"
 	@echo "make lint    ruff and mypy (strict)"
 	@echo "make agent   build/synology-agent.pyz, the one file that goes to the NAS"
 	@echo "make lock    pin the packages anew"
@@ -26,10 +26,11 @@ demo: .venv/installed
 	$(VENV) -m local_cloud.demo $(if $(KEEP),--keep)
 
 test: .venv/installed
-	$(VENV) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov=lambda_renewer tests/unit tests/integration
+	$(VENV) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov=lambda_renewer --cov=synology_agent tests/unit tests/integration
 
 sweep: .venv/installed
 	$(VENV) -m tests.sweep.renewer_sweep
+	$(VENV) -m tests.sweep.agent_sweep
 
 lint: .venv/installed
 	$(VENV) -m ruff check .
@@ -45,7 +46,8 @@ lock: .venv/installed
 	$(UV) --universal --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(UV) --generate-hashes --python-version 3.13 --python-platform aarch64-manylinux_2_28 \
 		-c requirements.txt lambda_renewer/requirements.in -o lambda_renewer/requirements.txt
-	$(UV) --python-version 3.8 tests/requirements-py38.in -o tests/requirements-py38.txt
+	$(UV) --python-version 3.8 tests/requirements-agent.in -o tests/requirements-py38.txt
+	$(UV) --universal --python-version 3.9 tests/requirements-agent.in -o tests/requirements-py39.txt
 	$(UV) --universal local_cloud/ministack/requirements.in -o local_cloud/ministack/requirements.txt
 	$(UV) --universal --generate-hashes --python-version 3.11 \
 		local_cloud/acme2certifier-requirements.in -o local_cloud/acme2certifier-requirements.txt

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from local_cloud.operations import aws_operation
 from local_cloud.processes import LOOPBACK
 
 _TIMEOUT_SECONDS = 60
@@ -30,7 +31,7 @@ class CountingProxy:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                operations.append(self.headers.get("X-Amz-Target", "").rsplit(".", 1)[-1])
+                operations.append(aws_operation("POST", self.path, self.headers, body))
                 connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
                 try:
                     connection.request("POST", self.path, body, dict(self.headers.items()))
@@ -48,7 +49,7 @@ class CountingProxy:
                 """Log nothing: the operations are the log."""
 
         self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def endpoint(self) -> str:

@@ -40,7 +40,7 @@ class FaultKind(Enum):
     ERROR = "error"  # a 500, the server never sees it
     THROTTLE = "throttle"  # asked to slow down, the server never sees it
     CUT = "cut"  # the server has answered, and half of the answer arrives
-    LATE = "late"  # the server has answered, and the answer comes after the client's time-out
+    LATE = "late"  # the server has answered, and the client gives up before it hears
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,16 @@ class Fault:
         point: the request's name, such as `finalize#1`.
         kind: what happens to it.
         kill: ends the client's process at once.
-        late_seconds: how long a late answer takes.
+        give_up: makes the client's wait for the late answer time out, or waits until it has; without it, the
+            answer is only late by `late_seconds`.
+        late_seconds: how long a late answer takes besides.
     """
 
     point: str
     kind: FaultKind
     kill: Callable[[], None] = lambda: None
-    late_seconds: float = 1.5
+    give_up: Callable[[], None] = lambda: None
+    late_seconds: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -148,14 +151,14 @@ class FaultProxy:
                 lambda: http.client.HTTPSConnection(
                     *acme_address, timeout=_UPSTREAM_SECONDS, context=trusted
                 ),
-                lambda handler: acme_operation(operations, handler.path),
+                lambda handler, _: acme_operation(operations, handler.path),
                 served,
             ),
             "aws": _Server(
                 self,
                 "aws",
                 lambda: http.client.HTTPConnection(*aws_address, timeout=_UPSTREAM_SECONDS),
-                lambda handler: aws_operation(handler.command, handler.path, handler.headers),
+                lambda handler, body: aws_operation(handler.command, handler.path, handler.headers, body),
             ),
         }
 
@@ -202,7 +205,7 @@ class _Server(ThreadingHTTPServer):
         proxy: FaultProxy,
         service: str,
         connect: Callable[[], http.client.HTTPConnection],
-        operation: Callable[[_Handler], str],
+        operation: Callable[[_Handler, bytes], str],
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.proxy, self.service, self.tls = proxy, service, tls
@@ -227,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         proxy, service = self.server.proxy, self.server.service
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        recording, operation = proxy.recording, self.server.operation(self)
+        recording, operation = proxy.recording, self.server.operation(self, body)
         point = recording.name(service, operation, self.path)
         fault = recording.fault
         kind = None
@@ -251,6 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
             return
         if kind is FaultKind.LATE and fault is not None:
+            fault.give_up()
             time.sleep(fault.late_seconds)
         self._answer(status, headers, content, cut=kind is FaultKind.CUT)
 

@@ -39,8 +39,11 @@ def acme_operation(operations: dict[str, str], path: str) -> str:
     return operations.get(path) or operations.get(below) or _PEBBLE_PATHS.get(path.split("/")[1]) or path
 
 
-def aws_operation(method: str, url: str, headers: Message) -> str:
+def aws_operation(method: str, url: str, headers: Message, body: bytes) -> str:
     """Return the operation, such as `PutSecretValue`; method and path where it is not known."""
+    query = re.match(rb"Action=(\w+)&", body)  # the Query protocol, as of CloudWatch
+    if query:
+        return query[1].decode()
     target = headers.get("X-Amz-Target")
     if target:
         return str(target).rsplit(".", 1)[-1]

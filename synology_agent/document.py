@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import ssl
+import re
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timezone
 from typing import Any
 
-from .errors import DocumentRefused, NotIssuedYet, Withdrawn
+from .certificates import X509, read_pem
+from .errors import DocumentRefused, NotIssuedYet, SchemaUnknown, Withdrawn
 
 SCHEMA = 1
+
+# As the renewer writes it, and nothing else: OpenSSL takes other labels for certificates too (such as X509
+# CERTIFICATE), which would be served and never looked at here.
+_BLOCKS = r"(?:-----BEGIN ({0})-----\n(?:[A-Za-z0-9+/=]+\n)+-----END \1-----\n)"
+_CERTIFICATES = re.compile(_BLOCKS.format("CERTIFICATE") + "+")
+_PRIVATE_KEY = re.compile(_BLOCKS.format("(?:RSA |EC )?PRIVATE KEY"))
+ADVICE = "Look at the renewer's log in AWS; the next certificate from it mends this"
 
 
 @dataclass(frozen=True)
@@ -20,22 +26,30 @@ class Certificate:
     """What the agent takes from the certificate document.
 
     Attributes:
+        domains: DNS names that it was issued for.
         leaf: PEM of the certificate.
         chain: PEM of the intermediates, the leaf's issuer first.
         private_key: PEM.
         serial: lower-case hexadecimal.
         fingerprint: SHA-256 of the leaf's DER, lower-case hexadecimal.
         issuer: common name of the leaf's issuer.
-        not_after: end of validity, UTC.
+        not_before: start of validity, aware, UTC.
+        not_after: end of validity, aware, UTC.
+        issued_at: when the renewer received it, aware, UTC.
+        revoked_serials: serials that must not be installed (again).
     """
 
+    domains: tuple[str, ...]
     leaf: str
     chain: str
     private_key: str
     serial: str
     fingerprint: str
     issuer: str
+    not_before: datetime
     not_after: datetime
+    issued_at: datetime
+    revoked_serials: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Show what identifies the certificate, and never its key."""
@@ -48,34 +62,43 @@ def read_document(text: str) -> Certificate:
     Raises:
         NotIssuedYet: its state is `empty`.
         Withdrawn: its state is `revoked`.
-        DocumentRefused: its schema is not known here, or a field is missing or contradicts another.
+        SchemaUnknown: its schema is not known here.
+        DocumentRefused: it is no JSON, or a field is missing, is none, or contradicts the leaf.
     """
     fields = _object(text)
-    if fields.get("schema") != SCHEMA:
-        raise DocumentRefused(
-            "the certificate document has schema {!r}, and this agent knows {}: update the agent".format(
-                fields.get("schema"), SCHEMA
-            )
+    schema = fields.get("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        raise SchemaUnknown(
+            f"the certificate document has schema {schema!r}, and this agent knows {SCHEMA}: update the "
+            "agent, with `python -m synology_setup install`"
         )
     if fields.get("state") == "empty":
-        raise NotIssuedYet("nothing is issued yet: look at the renewer's log in AWS if this lasts over a day")
+        raise not_issued_yet()
     if fields.get("state") == "revoked":
         raise Withdrawn(
             "the certificate was revoked, and a new one is coming; what is installed stays until then. "
             "Look at the renewer's log in AWS if this lasts over a day"
         )
     certificate = Certificate(
-        leaf=_text(fields, "leaf"),
-        chain=_text(fields, "chain"),
-        private_key=_text(fields, "private_key"),
+        domains=_texts(fields, "domains"),
+        leaf=_pem(fields, "leaf", _CERTIFICATES),
+        chain=_pem(fields, "chain", _CERTIFICATES),
+        private_key=_pem(fields, "private_key", _PRIVATE_KEY),
         serial=_text(fields, "serial"),
         fingerprint=_text(fields, "fingerprint_sha256"),
         issuer=_text(fields, "issuer"),
+        not_before=_moment(fields, "not_before"),
         not_after=_moment(fields, "not_after"),
+        issued_at=_moment(fields, "issued_at"),
+        revoked_serials=_texts(fields, "revoked_serials"),
     )
-    if fingerprint(certificate.leaf) != certificate.fingerprint:
-        raise DocumentRefused("the document's fingerprint_sha256 is not that of its leaf")
+    _compare(certificate, _only_certificate(certificate.leaf))
     return certificate
+
+
+def not_issued_yet() -> NotIssuedYet:
+    """Return the error for a secret without a certificate."""
+    return NotIssuedYet("nothing is issued yet: look at the renewer's log in AWS if this lasts over a day")
 
 
 def fingerprint(pem: str) -> str:
@@ -84,47 +107,81 @@ def fingerprint(pem: str) -> str:
     Raises:
         DocumentRefused: there is no certificate in it.
     """
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-    start = pem.find(begin)
-    stop = pem.find(end, start)
     try:
-        if start < 0 or stop < 0:
-            raise ValueError
-        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem[start : stop + len(end)])).hexdigest()
-    except ValueError:
+        return read_pem(pem)[0].fingerprint
+    except (ValueError, IndexError):
         raise DocumentRefused("there is no certificate in PEM where one is wanted") from None
 
 
-def leaf_fingerprint(path: Path) -> str:
-    """Return the fingerprint of the first certificate in the PEM file; around it may stand any text.
+def _only_certificate(pem: str) -> X509:
+    try:
+        found = read_pem(pem)
+    except ValueError as error:
+        raise _refused(f"'s leaf cannot be read: {error}") from None
+    if len(found) != 1:
+        raise _refused(f"'s leaf holds {len(found)} certificates, and one is wanted")
+    return found[0]
 
-    Raises:
-        DocumentRefused: there is no certificate in it.
-        OSError: it cannot be read.
-    """
-    return fingerprint(path.read_text(encoding="ascii", errors="replace"))
+
+def _compare(certificate: Certificate, leaf: X509) -> None:
+    """Refuse a document that says otherwise than its own leaf."""
+    for name, said, found in (
+        ("fingerprint_sha256", certificate.fingerprint, leaf.fingerprint),
+        ("serial", certificate.serial, leaf.serial),
+        ("not_before", certificate.not_before, leaf.not_before),
+        ("not_after", certificate.not_after, leaf.not_after),
+    ):
+        if said != found:
+            raise _refused(f"'s {name} is {said}, and that of its leaf is {found}")
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
-    except ValueError:
-        raise DocumentRefused("the certificate document is not JSON") from None
+    except (ValueError, RecursionError):
+        raise _refused(" is not JSON") from None
     if not isinstance(fields, dict):
-        raise DocumentRefused("the certificate document is not a JSON object")
+        raise _refused(" is not a JSON object")
     return fields
 
 
-def _text(fields: dict[str, Any], field: str) -> str:
-    value = fields.get(field)
-    if not isinstance(value, str) or not value:
-        raise DocumentRefused(f"the certificate document has no {field}")
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = _raw(fields, name)
+    if not value.isprintable():
+        raise _refused(f"'s {name} is {value!r}, which cannot be printed")
     return value
 
 
-def _moment(fields: dict[str, Any], field: str) -> datetime:
-    value = _text(fields, field)
+def _raw(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise _refused(f" has no {name}")
+    return value
+
+
+def _pem(fields: dict[str, Any], name: str, form: re.Pattern[str]) -> str:
+    value = _raw(fields, name)
+    if "ENCRYPTED" in value:
+        raise _refused(f"'s {name} is encrypted, and nobody is there to type its password")
+    if not form.fullmatch(value):
+        raise _refused(f"'s {name} is not PEM, or has something else around it")
+    return value
+
+
+def _texts(fields: dict[str, Any], name: str) -> tuple[str, ...]:
+    value = fields.get(name)
+    if not isinstance(value, list) or not all(isinstance(one, str) and one.isprintable() for one in value):
+        raise _refused(f"'s {name} is not a list of texts")
+    return tuple(value)
+
+
+def _moment(fields: dict[str, Any], name: str) -> datetime:
+    value = _text(fields, name)
     try:
-        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
+        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
-        raise DocumentRefused(f"the certificate document's {field} is {value!r}, no time") from None
+        raise _refused(f"'s {name} is {value!r}, no time") from None
+
+
+def _refused(what: str) -> DocumentRefused:
+    return DocumentRefused(f"the certificate document{what}. {ADVICE}")

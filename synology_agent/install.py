@@ -1,181 +1,287 @@
-"""The install as a transaction: replace the entry, prove every copy and port, or put the old pair back."""
+"""The install as a transaction: keep the old, replace, bind, prove every copy and port, or put all back."""
 
 from __future__ import annotations
 
-import shutil
-import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable, Protocol
 
-from .document import Certificate, leaf_fingerprint
-from .dsm import QUICKCONNECT, Dsm, Entry, Service
-from .errors import AgentError, DsmError, InstallFailed, RollbackFailed
-from .files import private_folder, write_private
-from .tls import served_fingerprint
+from .backup import Backup, Backups, Before
+from .binding import Plan
+from .copies import find_unlisted
+from .dsm import ApiRefused, Dsm
+from .entries import ARCHIVE, Entry, Service, entry_of, find_service, owners
+from .errors import DsmError, InstallFailed, RollbackFailed
+from .files import replace_files
+from .files_installer import FilesInstaller
+from .pair import Pair, holds, read_pair
+from .serving import Expectation, fingerprints_in, prove_served, stale_copies
+from .web_api_installer import WebApiInstaller
 
-# nginx takes a moment to start its new workers after a reload.
-_PROBE_TRIES = 20
-_PROBE_PAUSE_SECONDS = 0.5
+# They read their certificate only at start (likely).
+_RESTARTED = {"DirectoryServer", "VPNCenter"}
 
 
-class Pair(NamedTuple):
-    """The files of a certificate, staged where DSM's commands can read them.
+class Installer(Protocol):
+    """A way to change a certificate in DSM; none is believed: who calls reads back."""
+
+    way: str
+
+    def entries(self) -> list[Entry]:
+        """Return DSM's certificate entries."""
+
+    def create(self, description: str, pair: Pair) -> None:
+        """Make an entry that serves nothing yet."""
+
+    def replace(self, entry: Entry, pair: Pair) -> None:
+        """Replace the entry's certificate, in the copies of its services too."""
+
+    def bind(self, service: Service, old_id: str, new_id: str) -> None:
+        """Move a service to another entry, and give it its copy."""
+
+    def make_default(self, entry: Entry) -> None:
+        """Let it serve whatever is bound to no other."""
+
+
+def choose_installer(dsm: Dsm) -> Installer:
+    """Return the way that this NAS offers: its local web API, which is DSM 7's, or else files."""
+    return WebApiInstaller(dsm) if dsm.has_web_api else FilesInstaller(dsm)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What an install left behind.
 
     Attributes:
-        leaf: PEM file.
-        chain: PEM file of the intermediates, or None for a self-signed leaf.
-        full_chain: PEM file, leaf first.
-        private_key: PEM file.
-        fingerprint: SHA-256 of the leaf.
+        entry: id of the entry.
+        bound: keys of the services that it serves.
+        text: what was proven, for a person.
     """
 
-    leaf: Path
-    chain: Path | None
-    full_chain: Path
-    private_key: Path
-    fingerprint: str
+    entry: str
+    bound: tuple[str, ...]
+    text: str
 
 
-def stage(certificate: Certificate, folder: Path) -> Pair:
-    """Write the certificate's files into `folder`, 0600 in 0700."""
-    private_folder(folder)
-    files = {
-        "cert.pem": certificate.leaf,
-        "chain.pem": certificate.chain,
-        "fullchain.pem": certificate.leaf + certificate.chain,
-        "privkey.pem": certificate.private_key,
-    }
-    for name, text in files.items():
-        write_private(folder / name, text.encode())
-    return _pair(folder)
+class Transaction:
+    """Installs one certificate on one NAS."""
 
+    def __init__(self, dsm: Dsm, backups: Backups, own_name: str, say: Callable[[str], None]) -> None:
+        """Work on `dsm`; ask its own page for `own_name`; `say` is told each step."""
+        self._dsm = dsm
+        self._nas = choose_installer(dsm)
+        self._way = self._nas.way
+        self._backups = backups
+        self._own_name = own_name
+        self._say = say
+        self._entries: list[Entry] = []
+        self._reads = 0
+        self._notes: list[str] = []
 
-def install(
-    dsm: Dsm, entry: Entry, new: Pair, own_name: str, backup: Path, say: Callable[[str], None]
-) -> str:
-    """Replace the entry's certificate with `new`, and prove it served; otherwise put the old pair back.
+    def install(self, entry: Entry | None, description: str, new: Pair, plan: Plan) -> Proven:
+        """Put `new` into `entry`, or into a new one, bind what `plan` takes, and prove it.
 
-    Args:
-        dsm: the NAS.
-        entry: the entry to replace in place.
-        new: the staged, rehearsed certificate.
-        own_name: host name to ask DSM's page for.
-        backup: folder for the old pair; it is kept while an install is unfinished, and an older one in it is
-            that of an install that was interrupted, so it stays.
-        say: is told each step.
-
-    Returns:
-        What was proven, for a person.
-
-    Raises:
-        InstallFailed: the old certificate is back, and proven.
-        RollbackFailed: neither could be proven.
-    """
-    old = _keep_old(dsm, entry, backup)
-    try:
-        proven = _replace(dsm, entry, new, own_name, say)
-    except (DsmError, OSError) as error:
-        say(f"undoing: {error}")
+        Raises:
+            InstallFailed: what stood before is back, and proven.
+            RollbackFailed: neither could be proven.
+        """
+        backup = self._begin(entry, plan)
         try:
-            restored = _put_back(dsm, entry, old, own_name, say)
-        except (AgentError, OSError) as second:
-            raise RollbackFailed(
-                f"the new certificate was not served ({error}), and the old one could not be put back "
-                f"({second}). Look at Control Panel, Security, Certificate now; the old files are in {backup}"
-            ) from None
-        _drop(backup)
-        raise InstallFailed(
-            f"the new certificate was not served: {error}. The old one is back: {restored}. "
-            "The next run tries again; if it fails too, run with --verbose"
-        ) from None
-    _drop(backup)
-    return proven
+            entry = self._replace(entry, description, new)
+            backup.before.to = entry.id
+            backup.save()
+            self._bind(entry, plan)
+            self._renew_unlisted(new, plan, backup)
+            self._restart_packages(entry.id)
+            proven = self._prove(entry.id, new)
+        except (DsmError, OSError, ValueError) as error:
+            raise self._fail(error, backup) from None
+        self._backups.finish()
+        return proven
 
+    def undo(self, backup: Backup) -> str:
+        """Put back what stood before `backup`'s install, end the journal, and return what was proven.
 
-def not_served(dsm: Dsm, entry: Entry, wanted: str, own_name: str) -> list[str]:
-    """Return where another leaf than `wanted` (SHA-256) stands, copies before ports; empty if nowhere."""
-    return _stale_copies(dsm, entry, wanted) or _stale_ports(dsm, entry, wanted, own_name)
+        Raises:
+            DsmError: DSM refused, or something else is served.
+            OSError: a file could not be written.
+            ValueError: the backup cannot be read.
+        """
+        before, self._reads = backup.before, 0
+        self._read_back()
+        ids = {one.id for one in self._entries}
+        if before.default in ids:
+            self._make_default(before.default)
+        bound = owners(self._entries)
+        for key, (owner, *_) in before.services.items():
+            if owner in ids and key in bound and before.to in ("", bound[key]):  # else its owner's choice
+                self._move(key, owner)
+        if before.entry:
+            self._put_back(entry_of(self._entries, before.entry), backup)
+        files = {self._dsm.real(path): backup.folder / name for path, name in before.files.items()}
+        replace_files({path: kept.read_bytes() for path, kept in files.items() if path.parent.is_dir()})
+        proven = prove_served(self._dsm, self._before(before), self._own_name, self._say)
+        if files or self._reads > 1:  # something was put back
+            with suppress(DsmError):  # what can be probed is proven already
+                self._dsm.reload_nginx()
+        self._backups.consume(backup)
+        return proven
 
+    def _begin(self, entry: Entry | None, plan: Plan) -> Backup:
+        """Open the journal; that of an interrupted install goes on, since what it kept is what was good."""
+        backup = self._backups.unfinished()
+        if backup is not None and backup.before.entry not in ("", entry.id if entry else ""):
+            self._say(f"the interrupted install into entry {backup.before.entry} is undone")
+            self.undo(backup)
+            backup = None
+        self._read_back()
+        if backup is None:
+            before = Before(
+                entry=entry.id if entry else "",
+                fingerprints=fingerprints_in(self._archive(entry.id)) if entry else [],
+                default=next((one.id for one in self._entries if one.is_default), ""),
+            )
+            backup = self._backups.begin(before, self._archive(entry.id) if entry else None)
+        for service in plan.take:
+            kept = [owners(self._entries).get(service.key, "")]
+            kept += fingerprints_in(self._dsm.real(service.copy_folder))
+            backup.before.services.setdefault(service.key, kept)
+        backup.save()
+        return backup
 
-def _replace(dsm: Dsm, entry: Entry, pair: Pair, own_name: str, say: Callable[[str], None]) -> str:
-    """Import the pair, read every copy back, probe every port; reload nginx where it serves the old leaf."""
-    say(f"importing into entry {entry.id} through DSM's web API")
-    dsm.import_into(entry, pair.leaf, pair.chain, pair.private_key)
-    stale = _stale_copies(dsm, entry, pair.fingerprint)
-    if stale:
-        raise DsmError("DSM said success, and these copies did not change: {}".format(", ".join(stale)))
-    reloaded = ""
-    if _stale_ports(dsm, entry, pair.fingerprint, own_name):
-        say("nginx serves the old leaf still: reloading it")
-        dsm.reload_nginx()
-        reloaded = ", after a reload of nginx"
-        for _ in range(_PROBE_TRIES):
-            if not _stale_ports(dsm, entry, pair.fingerprint, own_name):
-                break
-            time.sleep(_PROBE_PAUSE_SECONDS)
-        else:
-            stale = _stale_ports(dsm, entry, pair.fingerprint, own_name)
-            raise DsmError("nginx was reloaded, and serves another leaf at {}".format(", ".join(stale)))
-    copies = len(_own_services(entry))
-    ports = [f"{port.number} for {port.name}" for port in dsm.ports(entry.services, own_name)]
-    return "{} copies, served at {}{}".format(copies, ", ".join(ports) or "no port of nginx", reloaded)
+    def _replace(self, entry: Entry | None, description: str, new: Pair) -> Entry:
+        known = {one.id for one in self._entries}
+        self._with_fallback(
+            lambda nas: nas.create(description, new) if entry is None else nas.replace(entry, new)
+        )
+        made = [one for one in self._entries if one.id not in known and one.description == description]
+        if entry is None and not made:
+            raise DsmError(f"DSM made no entry {description!r}, though it said so")
+        entry = entry_of(self._entries, entry.id if entry is not None else made[0].id)
+        if not holds(self._archive(entry.id), new.fingerprint):
+            raise DsmError(f"the archive of entry {entry.id} did not change, though DSM said so")
+        self._say(f"entry {entry.id} has the new certificate, by {self._way}")
+        return entry
 
+    def _put_back(self, entry: Entry, backup: Backup) -> None:
+        expected = Expectation()
+        expected.add(self._dsm, entry, backup.before.fingerprints)
+        if stale_copies(expected):
+            self._with_fallback(lambda nas: nas.replace(entry, backup.pair))
 
-def _put_back(dsm: Dsm, entry: Entry, old: Pair, own_name: str, say: Callable[[str], None]) -> str:
-    try:
-        return _replace(dsm, entry, old, own_name, say)
-    except DsmError:
-        # Where DSM refuses every import it refused the new pair, too: then the old one never went.
-        if not_served(dsm, entry, old.fingerprint, own_name):
-            raise
-        return "nothing was changed"
+    def _with_fallback(self, write: Callable[[Installer], None]) -> None:
+        """Write by the web API; where it refuses what was proven good, by files."""
+        try:
+            write(self._nas)
+        except ApiRefused as refusal:
+            self._say(f"{refusal}; trying files and hooks")
+            self._way = f"{FilesInstaller.way}, since {refusal}"
+            write(FilesInstaller(self._dsm))
+        self._read_back()
 
+    def _bind(self, entry: Entry, plan: Plan) -> None:
+        for service in plan.take:
+            self._move(service.key, entry.id)
+        if plan.default:
+            before = owners(self._entries)
+            self._make_default(entry.id)
+            for key, owner in owners(self._entries).items():
+                if owner == entry.id and before.get(key, owner) != owner:
+                    self._say(f"DSM moved {key} along with the default")
+                    self._move(key, before[key])
 
-def _stale_copies(dsm: Dsm, entry: Entry, wanted: str) -> list[str]:
-    folders = [("the archive", dsm.archive_folder(entry.id))]
-    for service in _own_services(entry):
-        folders.append((service.display_name or service.copy_folder, dsm.copy_folder(service)))
-    return [what for what, folder in folders if dsm.leaf_fingerprint(folder) != wanted]
+    def _make_default(self, entry_id: str) -> None:
+        """Make the entry the default, unless it is; read back."""
+        if entry_of(self._entries, entry_id).is_default:
+            return
+        self._nas.make_default(entry_of(self._entries, entry_id))
+        self._read_back()
+        if not entry_of(self._entries, entry_id).is_default:
+            raise DsmError(f"DSM did not make entry {entry_id} the default, though it said so")
+        self._say(f"entry {entry_id} is the default now")
 
+    def _move(self, key: str, entry_id: str) -> None:
+        """Bind the service to the entry, unless it is; its owner is fresh, and the result is read back."""
+        owner = owners(self._entries).get(key, "")
+        if owner == entry_id:
+            return
+        service = find_service(self._dsm, self._entries, key)
+        self._nas.bind(service, owner, entry_id)
+        self._read_back()
+        if owners(self._entries).get(key) != entry_id:
+            raise DsmError(f"DSM did not move {service} to entry {entry_id}, though it said so")
+        self._say(f"{service} is bound to entry {entry_id}")
 
-def _stale_ports(dsm: Dsm, entry: Entry, wanted: str, own_name: str) -> list[str]:
-    return [
-        f"port {port.number} for {port.name}"
-        for port in dsm.ports(entry.services, own_name)
-        if served_fingerprint(port.number, port.name) != wanted
-    ]
+    def _renew_unlisted(self, new: Pair, plan: Plan, backup: Backup) -> None:
+        olds = [backup.pair] if backup.before.fingerprints else []
+        if plan.take_unlisted:
+            owned = {owner for owner, *_ in backup.before.services.values()}
+            olds += [read_pair(self._archive(one.id)) for one in self._entries if one.id in owned]
+        services = [service for one in self._entries for service in one.services]
+        listed = {self._dsm.real(service.copy_folder) for service in services}
+        for copy in find_unlisted(self._dsm, olds, new, listed):
+            name = self._dsm.on_nas(copy.folder)
+            if not copy.files:
+                self._notes.append(f"NOT renewed: {name}, as its key is not that of its certificate")
+                continue
+            for path in copy.files:
+                backup.keep_file(self._dsm.on_nas(path), path.read_bytes())
+            replace_files(copy.files)
+            self._notes.append(f"{name} too, which DSM does not list")
+            self._restart(copy.package)
 
+    def _restart_packages(self, entry_id: str) -> None:
+        for service in entry_of(self._entries, entry_id).services:
+            if service.is_package and service.subscriber in _RESTARTED:
+                self._restart(service.subscriber)
 
-def _own_services(entry: Entry) -> list[Service]:
-    return [service for service in entry.services if (service.subscriber, service.service) != QUICKCONNECT]
+    def _restart(self, package: str) -> None:
+        if not self._dsm.is_running(package):
+            return
+        try:
+            self._dsm.restart_package(package)
+            self._notes.append(f"{package} restarted")
+        except DsmError as error:
+            self._notes.append(f"{package} NOT restarted, and serves the old one until it is: {error}")
 
+    def _prove(self, entry_id: str, new: Pair) -> Proven:
+        entry = entry_of(self._entries, entry_id)
+        expected = Expectation()
+        expected.add(self._dsm, entry, [new.fingerprint])
+        # Files are read by nothing until nginx is told; what has a host name may have a port unknown here.
+        reload = self._way != self._nas.way or any(service.has_host for service in entry.services)
+        served = prove_served(self._dsm, expected, self._own_name, self._say, reload)
+        text = "; ".join([f"{len(expected.services)} copies by {self._way}, {served}", *self._notes])
+        return Proven(entry.id, tuple(sorted(expected.services)), text)
 
-def _keep_old(dsm: Dsm, entry: Entry, backup: Path) -> Pair:
-    complete = backup / "complete"
-    if not complete.exists() or complete.read_bytes() != entry.id.encode():
-        _drop(backup)
-        private_folder(backup)
-        for name in ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"):
-            source = dsm.archive_folder(entry.id) / name
-            if source.exists():
-                write_private(backup / name, source.read_bytes())
-        write_private(complete, entry.id.encode())
-    return _pair(backup)
+    def _before(self, before: Before) -> Expectation:
+        entries = self._entries
+        expected = Expectation()
+        if before.fingerprints:
+            expected.add(self._dsm, entry_of(entries, before.entry), before.fingerprints)
+        for key, (owner, *leaves) in before.services.items():
+            if owner and owners(entries).get(key) == owner and owner != before.entry:
+                good = [*leaves, *fingerprints_in(self._archive(owner))]
+                expected.services[key] = good
+                expected.folders[self._dsm.real(find_service(self._dsm, entries, key).copy_folder)] = good
+        return expected
 
+    def _fail(self, error: Exception, backup: Backup) -> InstallFailed | RollbackFailed:
+        self._say(f"failed: {error}; putting back what was there")
+        try:
+            self.undo(backup)
+        except (DsmError, OSError, ValueError) as second:
+            return RollbackFailed(
+                f"{error}. What was there before could not be put back: {second}. Look at Control Panel > "
+                f"Security > Certificate now; the old files are in {backup.folder}; the next run tries again"
+            )
+        return InstallFailed(f"{error}. What was served before is back, and proven; the next run tries again")
 
-def _drop(backup: Path) -> None:
-    """Remove the backup, its mark first: killed in the middle, what is left is no backup for the next run."""
-    if (backup / "complete").exists():
-        (backup / "complete").unlink()
-    shutil.rmtree(str(backup), ignore_errors=True)
+    def _read_back(self) -> None:
+        """Read DSM's entries; after each write, since `success` is no proof."""
+        self._entries = self._nas.entries()
+        self._reads += 1
 
-
-def _pair(folder: Path) -> Pair:
-    chain = folder / "chain.pem"
-    return Pair(
-        leaf=folder / "cert.pem",
-        chain=chain if chain.exists() and chain.stat().st_size else None,
-        full_chain=folder / "fullchain.pem",
-        private_key=folder / "privkey.pem",
-        fingerprint=leaf_fingerprint(folder / "cert.pem"),
-    )
+    def _archive(self, entry_id: str) -> Path:
+        return self._dsm.real(f"{ARCHIVE}/{entry_id}")

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, NamedTuple
 
-from .aws import SecretsManager
+from .aws import Aws, Metric, life_metrics
+from .backup import Backups
+from .binding import plan_install, what_is_lost
 from .config import Config, WantedCertificate
-from .document import read_document
-from .dsm import QUICKCONNECT, Dsm, Entry
-from .errors import AgentError, ConfigError, DsmError
-from .files import private_folder
-from .install import install, not_served, stage
-from .state import CertificateState, Installed
-from .tls import rehearse
+from .document import not_issued_yet, read_document
+from .dsm import Dsm
+from .entries import ARCHIVE, Entry, description_of, find_entry
+from .errors import AgentError, AwsError, DsmError, RollbackFailed
+from .install import Transaction, choose_installer
+from .pair import leaves, read_leaf, stage
+from .proof import prove
+from .state import CertificateState, Installed, alone
+
+Say = Callable[[str], None]
 
 
-def run(config: Config, dsm: Dsm, home: Path, say: Callable[[str], None], tell: Callable[[str], None]) -> int:
-    """Bring every configured certificate up to date.
+class Options(NamedTuple):
+    """How a run differs from what Task Scheduler does.
 
-    One that fails does not keep the others from it.
+    Attributes:
+        dry_run: change nothing, and tell what would be done.
+        force: install even what is installed already, or was held back by a rollback.
+        allow_older: install even what is older than what is installed.
+        patient: the access key may have been made a moment ago.
+    """
+
+    dry_run: bool = False
+    force: bool = False
+    allow_older: bool = False
+    patient: bool = False
+
+
+def run(config: Config, dsm: Dsm, home: Path, options: Options, say: Say, tell: Say) -> int:
+    """Bring every configured certificate up to date; one that fails does not keep the others from it.
 
     Args:
-        config: the agent's settings.
-        dsm: the NAS.
+        config, dsm, options: what is wanted, where, and how it differs from the usual.
         home: folder for the agent's state, below DSM's root.
         say: is told each step, for --verbose.
         tell: is told one line a certificate, for Task Scheduler's mail.
@@ -35,17 +52,23 @@ def run(config: Config, dsm: Dsm, home: Path, say: Callable[[str], None], tell: 
         The exit code: 0, or that of the worst failure.
     """
     worst = 0
-    with _alone(home):
-        aws = SecretsManager(config)
+    with alone(home):
+        aws = Aws(config, patient=options.patient, say=say)
+        metrics: list[Metric] = []
         for wanted in config.certificates:
+            state = CertificateState(home, wanted.entry)
+            code = 0
             try:
-                tell(_bring_up_to_date(config, wanted, aws, dsm, home, say))
-            except AgentError as error:
-                tell(f"{wanted.names[0]}: FAILED: {error}")
-                worst = max(worst, error.exit_code)
-            except OSError as error:
-                tell(f"{wanted.names[0]}: FAILED before DSM was touched: {error}")
-                worst = max(worst, DsmError.exit_code)
+                line = _bring_up_to_date(config, wanted, aws, dsm, state, options, say)
+            except (AgentError, OSError) as error:
+                code = error.exit_code if isinstance(error, AgentError) else DsmError.exit_code
+                line = f"FAILED: {error}. {_still_served(state.read())}"
+            tell(f"{wanted.name}: {line}")
+            worst = max(worst, code)
+            if not options.dry_run:
+                _remember(state, code, line, say)
+                metrics += _life_left(dsm, wanted, state.read())
+        _send_metrics(config, aws, metrics, tell)
     say(f"{aws.calls} calls to AWS")
     return worst
 
@@ -53,76 +76,114 @@ def run(config: Config, dsm: Dsm, home: Path, say: Callable[[str], None], tell: 
 def _bring_up_to_date(
     config: Config,
     wanted: WantedCertificate,
-    aws: SecretsManager,
+    aws: Aws,
     dsm: Dsm,
-    home: Path,
-    say: Callable[[str], None],
+    state: CertificateState,
+    options: Options,
+    say: Say,
 ) -> str:
-    name = wanted.names[0]
-    state = CertificateState(home, wanted.secret)
     installed = state.read()
-    entry = find_entry(dsm, wanted.entry)
-
-    version = aws.current_version(wanted.secret)
-    say("{}: AWSCURRENT is version {}, installed is {}".format(name, version, installed.version or "none"))
-    if version and version == installed.version:
-        missing = not_served(dsm, entry, installed.fingerprint, name)
-        if not missing:
-            return f"{name}: nothing to do, good until {installed.not_after}"
-        say("{}: DSM lost it at {}".format(name, ", ".join(missing)))
-
-    version, text = aws.current_document(wanted.secret)
-    certificate = read_document(text)
+    backups = Backups(state.backups)
+    transaction = Transaction(dsm, backups, wanted.own_name, say)
     try:
-        staged = stage(certificate, state.staging)
-        rehearse(staged.full_chain, staged.private_key, wanted.names, config.ca_file)
-        say(f"{name}: serial {certificate.serial} by {certificate.issuer} passed the rehearsal")
-        proven = install(dsm, entry, staged, name, state.backup, say)
+        entries = choose_installer(dsm).entries()
+        entry = find_entry(entries, wanted, installed.entry)
+        version = aws.current_version(wanted.secret)
+        say(
+            "AWSCURRENT is version {}, installed is {}".format(version or "none", installed.version or "none")
+        )
+        if version and version == installed.version and not options.force and not backups.unfinished():
+            lost = [] if installed.held else what_is_lost(dsm, entries, entry, wanted, installed)
+            if not lost:
+                held = f"; serial {installed.held} is held back since a rollback" if installed.held else ""
+                return f"nothing to do, {_until(installed)}{held}"
+            say("DSM lost it: {}".format(", ".join(lost)))
+
+        if not version:
+            raise not_issued_yet()
+        version, text = aws.current_document(wanted.secret)
+        certificate = read_document(text)
+        if certificate.serial == installed.held and not options.force:
+            return (
+                f"serial {installed.held} is held back since a rollback, until a newer one or `run --force`"
+            )
+
+        pair = stage(certificate, state.staging)
+        prove(certificate, pair, wanted.names, config.ca_file, installed, options.allow_older)
+        say(f"serial {certificate.serial} by {certificate.issuer} is good for {', '.join(wanted.names)}")
+        plan = plan_install(config, dsm, entries, entry, wanted, read_leaf(pair.leaf).names, installed)
+        for service in plan.take:
+            say(f"{service} will be bound to it")
+        if options.dry_run:
+            return _would(entry, certificate.serial, [str(service) for service in plan.take], plan.default)
+        proven = transaction.install(entry, description_of(wanted), pair, plan)
+    except (AgentError, OSError) as error:
+        _undo_interrupted(error, transaction, backups, options)
+        raise
     finally:
         shutil.rmtree(str(state.staging), ignore_errors=True)
 
-    not_after = f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"
+    record = Installed.of(certificate, version, proven, wanted.assign, installed)
     try:
-        state.write(Installed(version, certificate.fingerprint, not_after))
+        state.write(record)
     except OSError as error:
         raise AgentError(
-            f"installed and served, which could not be remembered: {error}; the next run installs it again"
+            f"serial {record.serial} is installed and served, which could not be remembered: {error}; "
+            "the next run installs it again"
         ) from None
-    return (
-        f"{name}: installed serial {certificate.serial} by {certificate.issuer}, "
-        f"good until {not_after}: {proven}"
-    )
+    return f"installed serial {record.serial} by {record.issuer}, {_until(record)}: {proven.text}"
 
 
-def find_entry(dsm: Dsm, wanted: str) -> Entry:
-    """Return DSM's certificate entry with the id `wanted`, or the only one of that description.
-
-    Raises:
-        ConfigError: there is none, or more than one, or it is QuickConnect's.
-    """
-    entries = dsm.entries()
-    found = [entry for entry in entries if entry.id == wanted]
-    found = found or [entry for entry in entries if entry.description == wanted]
-    if len(found) != 1:
-        known = ", ".join(f"{entry.id} ({entry.description!r})" for entry in entries)
-        raise ConfigError(
-            f"entry is {wanted!r}, and DSM has {len(found)} such certificate entries; it has {known}"
-        )
-    if any((service.subscriber, service.service) == QUICKCONNECT for service in found[0].services):
-        raise ConfigError(f"entry is {wanted!r}, which is QuickConnect's own certificate: choose another")
-    return found[0]
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Keep a second run out while the context lasts."""
+def _undo_interrupted(
+    error: AgentError | OSError, transaction: Transaction, backups: Backups, options: Options
+) -> None:
+    """Undo what a killed run left half done, where this run cannot finish it."""
+    interrupted = backups.unfinished()
+    if interrupted is None or isinstance(error, RollbackFailed) or options.dry_run:
+        return
     try:
-        lock = (private_folder(home) / "lock").open("w")
+        transaction.undo(interrupted)
+    except (DsmError, OSError, ValueError) as second:
+        raise RollbackFailed(
+            f"{error}. Besides, an interrupted install could not be undone: {second}. Look at Control Panel "
+            f"> Security > Certificate now; the old files are in {interrupted.folder}"
+        ) from None
+
+
+def _would(entry: Entry | None, serial: str, taken: list[str], default: bool) -> str:
+    where = f"into entry {entry}" if entry else "into a new entry"
+    bound = ", and bind {}".format(", ".join(taken)) if taken else ""
+    return f"would install serial {serial} {where}{bound}{', and make it the default' if default else ''}"
+
+
+def _still_served(installed: Installed) -> str:
+    if not installed.serial:
+        return "Nothing of ours was installed before; what DSM serves stays"
+    return f"Installed last was serial {installed.serial}, {_until(installed)}"
+
+
+def _until(installed: Installed) -> str:
+    return f"good until {installed.not_after:%Y-%m-%d %H:%M} UTC" if installed.not_after else "of unknown end"
+
+
+def _remember(state: CertificateState, code: int, line: str, say: Say) -> None:
+    try:
+        state.write_last_run(datetime.now(timezone.utc), code, line)
     except OSError as error:
-        raise AgentError(f"the agent's own folder cannot be used: {error}") from None
-    with lock:
+        say(f"how this run ended could not be remembered: {error}")
+
+
+def _send_metrics(config: Config, aws: Aws, metrics: list[Metric], tell: Say) -> None:
+    """Send what is left of the certificates' lives; a run does not fail for it: silence raises the alarm."""
+    if config.metric_namespace and metrics:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise AgentError("another run is under way; this one ends without doing anything") from None
-        yield
+            aws.put_metrics(config.metric_namespace, metrics)
+        except AwsError as error:
+            tell(f"the metrics were not sent: {error}")
+
+
+def _life_left(dsm: Dsm, wanted: WantedCertificate, installed: Installed) -> list[Metric]:
+    """Measure the leaf that stands in the entry of ours now, whoever put it there."""
+    found = leaves(dsm.real(f"{ARCHIVE}/{installed.entry}")) if installed.entry else []
+    now = datetime.now(timezone.utc)
+    return life_metrics(wanted.name, found[0].not_before, found[0].not_after, now) if found else []

@@ -23,7 +23,7 @@ def sign(
     """Return the headers of a signed POST: those given, Host, X-Amz-Date and Authorization.
 
     Args:
-        url: where the request goes; without a query.
+        url: where the request goes; its query, if any, is encoded as it has to be sent.
         body: what is sent.
         headers: further headers, all of which are signed.
         service: the service's signing name, such as `secretsmanager`.
@@ -40,7 +40,7 @@ def sign(
         (
             "POST",
             quote(parts.path or "/", safe="/-_.~"),
-            "",
+            _canonical_query(parts.query),
             *(f"{name}:{canonical[name]}" for name in sorted(canonical)),
             "",
             names,
@@ -57,6 +57,11 @@ def sign(
         f"{_ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
     )
     return signed
+
+
+def _canonical_query(query: str) -> str:
+    pairs = sorted(part.partition("=")[::2] for part in query.split("&") if part)
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def _hmac(key: bytes, text: str) -> bytes:

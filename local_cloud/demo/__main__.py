@@ -114,7 +114,7 @@ def _first_install(
             key,
             endpoint=world.proxy.endpoint,
             ca_root=world.acme.issuing_root(),
-            entry=world.dsm.recipe_id or world.dsm.synology_id,
+            entry=DOMAIN,
         )
         _succeeded(world.agent.run("--verbose"), report)
     serial = json.loads(outputs["first_renewal"])["serial"]
@@ -181,8 +181,8 @@ def _second_run_changes_nothing(world: World, report: Report) -> None:
         after = _contents(world.dsm.root)
         changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     report.prove(
-        "the agent's second run changes nothing, with one call to AWS",
-        holds=bool(before) and not changed and operations == ["DescribeSecret"],
+        "the agent's second run changes nothing of DSM, and asks AWS for no certificate",
+        holds=bool(before) and not changed and operations == ["DescribeSecret", "PutMetricData"],
         measured=f"of {len(before)} files changed: {', '.join(changed) or 'none'}; "
         f"calls: {', '.join(operations)}",
     )
@@ -266,11 +266,14 @@ def _visit(client: Client, name: str, port: int) -> Answer:
 
 
 def _contents(nas: Path) -> dict[str, tuple[bytes, int, int]]:
-    """Return each file's bytes, time and inode, but for logs, nginx's own, and locks."""
+    """Return each file's bytes, time and inode, but for logs, nginx's own, locks, and when a run was."""
     found = {}
     for path in nas.rglob("*"):
         name = path.relative_to(nas)
-        if path.is_file() and not {"log", "run", "tmp"} & set(name.parts) and not name.name.endswith("lock"):
+        kept = not {"log", "run", "tmp"} & set(name.parts) and not name.name.endswith(
+            ("lock", "last-run.json")
+        )
+        if path.is_file() and kept:
             found[str(name)] = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
     return found
 

@@ -90,7 +90,8 @@ def start_world(build: Path, stack: ExitStack, report: Report) -> World:
         report.parts["acme"] = acme.name
         report.note(f"{acme.name}: {acme.directory_url}, certificates for {LIFETIME_SECONDS // 60} minutes")
     with report.step("A simulated DSM 7.2 behind a real nginx"):
-        dsm = SimulatedDsm(work / "nas", nginx=nginx, proxies=[ReverseProxy(SERVICE_NAME)]).create()
+        proxies = [ReverseProxy(SERVICE_NAME)]
+        dsm = SimulatedDsm(work / "nas", nginx=nginx, proxies=proxies, recipe=False).create()
         stack.enter_context(dsm)
         report.parts["dsm"] = "DSM 7.2, simulated"
         agent = AgentOnNas(dsm, python or Path(sys.executable), work)

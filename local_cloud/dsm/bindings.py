@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from local_cloud.dsm.hook import run_hook
 from local_cloud.dsm.nginx import generate, reload_nginx
+from local_cloud.dsm.releases import release_of
 from local_cloud.dsm.switches import read_switches
 from local_cloud.dsm.tree import DsmTree, Json, service_key
 
@@ -61,5 +62,6 @@ def apply_to_nginx(tree: DsmTree, entry_id: str) -> bool:
     no_reload = read_switches(tree).no_reload
     if no_reload is True or (no_reload == "non-default" and entry_id != tree.default_id):
         return False
-    generate(tree)
+    if release_of(tree).systemd:
+        generate(tree)
     return reload_nginx(tree).returncode == 0

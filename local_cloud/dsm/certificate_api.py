@@ -15,7 +15,7 @@ from local_cloud.dsm import api_error
 from local_cloud.dsm.api_error import ApiError
 from local_cloud.dsm.bindings import apply_to_nginx, deliver, make_default
 from local_cloud.dsm.switches import Switches, read_switches
-from local_cloud.dsm.tree import DsmTree, Json, Pair
+from local_cloud.dsm.tree import DsmTree, Json, Pair, leaf_file
 
 _NAME_PARTS = {
     NameOID.COMMON_NAME: "common_name",
@@ -135,15 +135,17 @@ def _described(tree: DsmTree, entry_id: str, entry: Json, default: str) -> Json:
         "user_deletable": entry.get("user_deletable", True),
     }
     try:
-        certificate = x509.load_pem_x509_certificate((tree.archive / entry_id / "cert.pem").read_bytes())
+        certificate = x509.load_pem_x509_certificate(leaf_file(tree.archive / entry_id).read_bytes())
     except (OSError, ValueError):
         return {**shape, "is_broken": True}
-    key = certificate.public_key()
+    key_types = "RSA" if isinstance(certificate.public_key(), rsa.RSAPublicKey) else "ECC"
+    if (tree.archive / entry_id / "ECC-cert.pem").exists():
+        key_types = "RSA/ECC"  # unsure how a dual one is named
     return {
         **shape,
         "is_broken": False,
         "issuer": _name(certificate.issuer),
-        "key_types": "RSA" if isinstance(key, rsa.RSAPublicKey) else "ECC",
+        "key_types": key_types,
         "renewable": False,
         "signature_algorithm": certificate.signature_algorithm_oid._name,
         "subject": {**_name(certificate.subject), "sub_alt_name": _alternative_names(certificate)},

@@ -11,29 +11,11 @@ from local_cloud.dsm.bindings import deliver
 from local_cloud.dsm.issuing import issue
 from local_cloud.dsm.launchers import write_launchers
 from local_cloud.dsm.nginx import DSM_SETTINGS, HTTPS, PROGRAM, REVERSE_PROXY_RULES, generate
+from local_cloud.dsm.packages import install_package, write_own_copies
 from local_cloud.dsm.portal_api import add_rule
+from local_cloud.dsm.releases import RELEASES, VERSION_FILE
 from local_cloud.dsm.switches import write_switches
-from local_cloud.dsm.tree import DsmTree, Json, Pair, write_file
-
-VERSIONS = {
-    "7.2": {
-        "majorversion": "7",
-        "minorversion": "2",
-        "major": "7",
-        "minor": "2",
-        "micro": "2",
-        "buildphase": "GM",
-        "buildnumber": "72806",
-        "smallfixnumber": "3",
-        "nano": "3",
-        "base": "72806",
-        "productversion": "7.2.2",
-        "os_name": "DSM",
-        "builddate": "2024/09/14",
-        "buildtime": "10:11:22",
-    }
-}
-"""`/etc.defaults/VERSION` by release. Other releases begin here."""
+from local_cloud.dsm.tree import DsmTree, DualPair, Json, Pair, write_file
 
 SERVICES: tuple[Json, ...] = (
     {
@@ -95,8 +77,7 @@ class Factory:
 
     def write_system(self, *, version: str, nginx: Path, http_port: int, https_port: int) -> None:
         """Write what is there before any certificate: version, settings, nginx and the switches' defaults."""
-        release = "".join(f'{name}="{value}"\n' for name, value in VERSIONS[version].items())
-        write_file(self.tree.path("/etc.defaults/VERSION"), release.encode())
+        write_file(self.tree.path(VERSION_FILE), RELEASES[version].version_file().encode())
         program = self.tree.path(PROGRAM)
         program.parent.mkdir(parents=True, exist_ok=True)
         program.unlink(missing_ok=True)
@@ -111,23 +92,32 @@ class Factory:
         }
         self.tree.write_json(self.tree.path(DSM_SETTINGS), settings)
         self.tree.write_json(self.tree.path(REVERSE_PROXY_RULES), {"entries": []})
-        write_switches(self.tree)
+        write_switches(self.tree, private_tmp=RELEASES[version].private_tmp)
 
     def add_entry(
-        self, description: str, pair: Pair, services: Iterable[Json] = (), *, deletable: bool | None = True
+        self,
+        description: str,
+        pair: Pair | DualPair,
+        services: Iterable[Json] = (),
+        *,
+        deletable: bool | None = True,
     ) -> str:
         """Add an entry that serves `services` and return its id; with None it has no `user_deletable`."""
         entries = self.tree.info() if (self.tree.archive / "INFO").exists() else {}
         entry_id = self.tree.new_id()
         bound = list(services)
+        # Keys of which nobody outside knows stay, whoever writes INFO.
         entry: Json = {"desc": description, "services": bound, "renew_info": {"retry": 0}}
         if deletable is not None:
             entry["user_deletable"] = deletable
         entries[entry_id] = entry
         self.tree.write_pair(entry_id, pair)
         # More files may stand in an archive folder; whoever replaces the pair leaves them.
-        write_file(self.tree.archive / entry_id / "short-chain.pem", pair.chain)
-        write_file(self.tree.archive / entry_id / "renew.json", b'{"domain": ""}\n')
+        archive = self.tree.archive / entry_id
+        write_file(archive / "renew.json", b'{"domain": ""}\n')
+        if isinstance(pair, Pair):
+            write_file(archive / "short-chain.pem", pair.chain)
+            (archive / "root.pem").symlink_to("chain.pem")
         self.tree.write_info(entries)
         deliver(self.tree, entry_id, bound)
         return entry_id
@@ -146,9 +136,16 @@ class Factory:
             )
         write_file(self.tree.path("/etc/nginx/conf.d/backends.conf"), "".join(answers).encode())
 
-    def finish(self) -> None:
+    def add_packages(self, packages: Iterable[str], pair: Pair | DualPair) -> None:
+        """Install the packages, with copies of `pair` where DSM knows of none."""
+        for package in packages:
+            if isinstance(pair, Pair):
+                write_own_copies(self.tree, package, pair)
+            install_package(self.tree, package)
+
+    def finish(self, *, web_api: bool) -> None:
         """Write the programs and nginx's first configuration."""
-        write_launchers(self.tree)
+        write_launchers(self.tree, web_api=web_api)
         generate(self.tree)
 
     def _give_own_entry(self, rule: Json, pair: Pair) -> None:
@@ -162,9 +159,10 @@ class Factory:
                 return
 
 
-def make_synology_pair() -> Pair:
+def make_synology_pair(*, dual: bool) -> Pair | DualPair:
     """Make DSM's own self-signed pair."""
-    return issue(["synology"], days=365, key_type="rsa")
+    rsa = issue(["synology"], days=365, key_type="rsa")
+    return DualPair(rsa, issue(["synology"], days=365)) if dual else rsa
 
 
 def make_quickconnect_pair() -> Pair:

@@ -11,25 +11,33 @@ import shlex
 import sys
 from pathlib import Path
 
+from local_cloud.dsm.releases import release_of
 from local_cloud.dsm.tree import DsmTree, write_file
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_PROGRAMS = {
-    "/usr/syno/bin/synowebapi": "synowebapi",
+_WEB_API = {"/usr/syno/bin/synowebapi": "synowebapi"}
+_SYSTEMD = {
     "/usr/syno/bin/synow3tool": "synow3tool",
     "/usr/syno/bin/synosystemctl": "systemctl",
     "/usr/bin/systemctl": "systemctl",
     "/usr/libexec/security-profile/tls-profile/dsm.sh": "hook",
 }
+_BEFORE_SYSTEMD = {
+    "/usr/syno/etc/rc.sysv/nginx.sh": "nginx_service",
+    "/usr/syno/sbin/synoservicectl": "nginx_service",
+}
 
 
-def write_launchers(tree: DsmTree) -> None:
-    """Write every program of DSM 7, and the hooks of the subscribers in SERVICES."""
-    programs = dict(_PROGRAMS)
+def write_launchers(tree: DsmTree, *, web_api: bool) -> None:
+    """Write the programs of the tree's release, and the hooks of the subscribers in SERVICES."""
+    systemd = release_of(tree).systemd
+    programs = {"/usr/syno/bin/synopkg": "synopkg"}
+    programs |= _SYSTEMD if systemd else _BEFORE_SYSTEMD
+    programs |= _WEB_API if web_api else {}
     for service in tree.services():
         base = "/usr/local/libexec" if service["isPkg"] else "/usr/libexec"
         programs[f"{base}/certificate.d/{service['subscriber']}"] = "hook"
-        if not service["isPkg"] and service["subscriber"] != "system":
+        if systemd and not service["isPkg"] and service["subscriber"] != "system":
             programs[f"/usr/libexec/security-profile/tls-profile/{service['subscriber']}.sh"] = "hook"
     for place, module in programs.items():
         bootstrap = (

@@ -2,7 +2,8 @@
 
 As on DSM 7, a server includes `/usr/syno/etc/www/certificate/<subscriber>_<service>/cert.conf`, which names
 files made from the service's copy. So a new copy is served after `synow3tool --gen-all` *and* a reload of
-nginx, as the public tools do it: `synow3tool --gen-all && systemctl reload nginx`.
+nginx, as the public tools do it: `synow3tool --gen-all && systemctl reload nginx`. On DSM 6.2 nginx reads the
+copies themselves, and the reverse proxy's servers stand in a file of their own (likely).
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
+from local_cloud.dsm.releases import release_of
 from local_cloud.dsm.switches import read_switches
-from local_cloud.dsm.tree import DsmTree, Json, write_file
+from local_cloud.dsm.tree import PREFIXES, DsmTree, Json, leaf_file, write_file
 
 CONFIGURATION = "/etc/nginx/nginx.conf"
 DSM_SETTINGS = "/usr/syno/etc/www/DSM.json"
 REVERSE_PROXY_RULES = "/usr/syno/etc/www/ReverseProxy.json"
 PROGRAM = "/usr/bin/nginx"
+PROXY_SERVERS = "/etc/nginx/app.d/server.ReverseProxy.conf"
+SYNOINFO = "/etc/synoinfo.conf"
 PAGE = "<!doctype html><title>Synology DiskStation</title><h1>Synology DiskStation (simulated)</h1>"
 HTTPS = 1
 """`protocol` of a reverse proxy's frontend or backend: 0 is HTTP, 1 is HTTPS."""
@@ -59,7 +63,12 @@ def generate(tree: DsmTree) -> None:
     _error_log(tree).parent.mkdir(parents=True, exist_ok=True)
     tree.path("/run").mkdir(exist_ok=True)
     servers = [*_dsm_servers(tree, settings), *_fallback_servers(tree, settings, rules)]
-    servers += [_proxy_server(tree, rule) for rule in rules]
+    proxies = [_proxy_server(tree, rule) for rule in rules]
+    if release_of(tree).systemd:
+        servers += proxies
+    else:
+        write_file(tree.path(PROXY_SERVERS), "".join(proxies).encode())
+        write_file(tree.path(SYNOINFO), _synoinfo(settings).encode())
     write_file(tree.path(CONFIGURATION), _configuration(tree, servers).encode())
 
 
@@ -76,6 +85,7 @@ http {{
   default_type text/html;
 {temporary}
   include {_quoted(tree.path("/etc/nginx/conf.d/*.conf"))};
+  include {_quoted(tree.path("/etc/nginx/app.d/*.conf"))};
 {"".join(servers)}}}
 """
 
@@ -125,17 +135,27 @@ def _server(listen: str, name: str, body: str) -> str:
 def _certificate(tree: DsmTree, subscriber: str, service: str) -> str:
     """Make the served files of a service from its copy; return the directive that includes them."""
     copy = tree.copy_folder({"isPkg": False, "subscriber": subscriber, "service": service})
+    if not release_of(tree).systemd:
+        return (
+            f"ssl_certificate {_quoted(copy / 'fullchain.pem')}; "
+            f"ssl_certificate_key {_quoted(copy / 'privkey.pem')};"
+        )
     folder = tree.path(f"{_SERVED}/{subscriber}_{service}")
     lines = []
-    for directive, name in (("ssl_certificate", "fullchain.pem"), ("ssl_certificate_key", "privkey.pem")):
-        served = folder / f"{uuid.uuid4()}.pem"
-        write_file(served, (copy / name).read_bytes(), mode=0o400)
-        lines.append(f"{directive} {_quoted(served)};\n")
+    for prefix in PREFIXES if leaf_file(copy).name != "cert.pem" else ("",):
+        for directive, name in (("ssl_certificate", "fullchain.pem"), ("ssl_certificate_key", "privkey.pem")):
+            served = folder / f"{uuid.uuid4()}.pem"
+            write_file(served, (copy / f"{prefix}{name}").read_bytes(), mode=0o400)
+            lines.append(f"{directive} {_quoted(served)};\n")
     write_file(folder / "cert.conf", "".join(lines).encode())
     for old in folder.glob("*.pem"):
         if str(old) not in "".join(lines):
             old.unlink()
     return f"include {_quoted(folder / 'cert.conf')};"
+
+
+def _synoinfo(settings: Json) -> str:
+    return f'admin_port="{settings["http_port"]}"\nsecure_admin_port="{settings["https_port"]}"\n'
 
 
 def _redirects(settings: Json) -> bool:

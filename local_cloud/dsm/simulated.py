@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from local_cloud.dsm.nginx import DSM_SETTINGS, REVERSE_PROXY_RULES, generate, nginx_command
+from local_cloud.dsm.nginx import (
+    DSM_SETTINGS,
+    REVERSE_PROXY_RULES,
+    generate,
+    nginx_command,
+    reload_nginx,
+)
+from local_cloud.dsm.packages import LISTED
+from local_cloud.dsm.releases import RELEASES
 from local_cloud.dsm.switches import Switches, read_switches, write_switches
 from local_cloud.dsm.tree import DsmTree, Json, Pair
 from local_cloud.processes import Service, Startable, accepts_connections, free_port
@@ -30,7 +38,7 @@ class ReverseProxy:
 
 
 class SimulatedDsm(Startable):
-    """A simulated DSM 7.2.
+    """A simulated DSM 6.2, 7.0, 7.1, 7.2 or 7.3.
 
     Whoever runs its programs counts as root. All rules of the reverse proxy share one port, as they share 443
     on a NAS, and are told apart by SNI; a name without a rule meets DSM's own certificate there.
@@ -59,7 +67,9 @@ class SimulatedDsm(Startable):
         recipe: bool = True,
         proxies: Sequence[ReverseProxy] = (ReverseProxy("navidrome.example.com"),),
         services: Sequence[Json] = (),
+        packages: Sequence[str] = (),
         version: str = "7.2",
+        web_api: bool | None = None,
     ) -> None:
         """Describe the NAS; `create` lays it out below `root`.
 
@@ -71,7 +81,9 @@ class SimulatedDsm(Startable):
             recipe: False is a NAS before any recipe: all services are on DSM's self-signed entry.
             proxies: the rules of the reverse proxy.
             services: further services, as INFO lists them, bound where the others are.
-            version: the release; "7.2" is the one there is.
+            packages: packages besides Synology Drive: WebStation, VPNCenter, DirectoryServer.
+            version: the release, "6.2" to "7.3".
+            web_api: whether synowebapi is there; None is as the release has it.
         """
         self.root = root.resolve()
         self.tree = DsmTree(self.root)
@@ -81,7 +93,9 @@ class SimulatedDsm(Startable):
         self._recipe = recipe
         self._proxies = proxies
         self._services = services
+        self._packages = packages
         self._version = version
+        self._web_api = RELEASES[version].web_api if web_api is None else web_api
         self._service: Service | None = None
 
     def create(self) -> Self:
@@ -106,15 +120,18 @@ class SimulatedDsm(Startable):
             https_port=ports.pop(),
         )
         bound = [*factory.SERVICES, *self._services]
+        bound += [service for package in self._packages for service in LISTED[package]]
+        own = factory.make_synology_pair(dual=RELEASES[self._version].dual)
+        served = issue(self._names, issuer=self._issuer) if self._recipe else own
         self.synology_id = build.add_entry(
             "",
-            factory.make_synology_pair(),
+            own,
             [factory.LEFT_ALONE, *([] if self._recipe else bound)],
             deletable=None,
         )
         self.recipe_id = None
         if self._recipe:
-            self.recipe_id = build.add_entry("example.com", issue(self._names, issuer=self._issuer), bound)
+            self.recipe_id = build.add_entry("example.com", served, bound)
         self.quickconnect_id = build.add_entry(
             "Synology QuickConnect Certificate",
             factory.make_quickconnect_pair(),
@@ -132,7 +149,8 @@ class SimulatedDsm(Startable):
             )
             for proxy in self._proxies
         )
-        build.finish()
+        build.add_packages(["SynologyDrive", *self._packages], served)
+        build.finish(web_api=self._web_api)
         return self
 
     def start(self) -> Self:
@@ -153,6 +171,11 @@ class SimulatedDsm(Startable):
         if self._service is not None:
             self._service.stop()
             self._service = None
+
+    def reload(self) -> None:
+        """Let nginx serve what the tree holds now, as after a reboot."""
+        generate(self.tree)
+        reload_nginx(self.tree)
 
     @property
     def https_port(self) -> int:
@@ -190,7 +213,7 @@ class SimulatedDsm(Startable):
         return Factory(self.tree).add_entry(description, pair, services)
 
     def program(self, name: str) -> Path:
-        """Return the path of a program: synowebapi, synow3tool, synosystemctl, systemctl."""
+        """Return the path of a program of DSM 7: synowebapi, synow3tool, systemctl, synopkg and so on."""
         folder = "usr/bin" if name == "systemctl" else "usr/syno/bin"
         return self.root / folder / name
 

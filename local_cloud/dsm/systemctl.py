@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from local_cloud.dsm.nginx import reload_nginx
+from local_cloud.dsm.packages import is_installed, is_running, restart
 from local_cloud.dsm.tree import DsmTree
 
 _NO_SUCH_UNIT = 5
@@ -24,11 +25,11 @@ def main(program: str, arguments: Sequence[str]) -> int:
             done = reload_nginx(tree)
             sys.stderr.write(done.stderr)
             return done.returncode
-        case ["restart", unit] if _is_package(tree, unit):
-            tree.log("systemctl.log", f"restart {unit}")
+        case ["restart", unit] if is_installed(tree, _package(unit)):
+            restart(tree, _package(unit))
             return 0
         case ["is-active", unit]:
-            active = _is_package(tree, unit) or unit.removesuffix(".service") == "nginx"
+            active = is_running(tree, _package(unit)) or unit.removesuffix(".service") == "nginx"
             print("active" if active else "inactive")
             return 0 if active else 3
         case [("reload" | "restart") as verb, unit]:
@@ -40,7 +41,6 @@ def main(program: str, arguments: Sequence[str]) -> int:
             return 1
 
 
-def _is_package(tree: DsmTree, unit: str) -> bool:
-    packages = {service["subscriber"] for service in tree.services() if service["isPkg"]}
+def _package(unit: str) -> str:
     name = unit.removesuffix(".service")
-    return name.startswith("pkgctl-") and name.removeprefix("pkgctl-") in packages
+    return name.removeprefix("pkgctl-") if name.startswith("pkgctl-") else "no package"

@@ -21,6 +21,11 @@ Json: TypeAlias = dict[str, Any]
 
 _ID_ALPHABET = string.ascii_letters + string.digits
 _ID_LENGTH = 6
+SINGLE = ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem")
+PREFIXES = ("RSA-", "ECC-")
+"""Of the same four files in the dual layout."""
+
+_LAYOUT = (*SINGLE, *(f"{prefix}{name}" for prefix in PREFIXES for name in SINGLE))
 _MARK = "etc.defaults/VERSION"
 
 
@@ -33,15 +38,24 @@ class Pair:
     key: bytes
 
     def files(self) -> dict[str, bytes]:
-        """Return the four files of an archive folder or of a copy in DSM's single layout.
+        """Return the four files of an archive folder or of a copy in DSM's single layout."""
+        contents = (self.leaf, self.chain, self.leaf + self.chain, self.key)
+        return dict(zip(SINGLE, contents, strict=True))
 
-        DSM 7.3's dual layout (`RSA-cert.pem`, `ECC-cert.pem`, no cert.pem) would differ here.
-        """
+
+@dataclass(frozen=True)
+class DualPair:
+    """DSM 7.3's own certificate: an RSA and an EC one, and no cert.pem (measured on 7.3-86009)."""
+
+    rsa: Pair
+    ecc: Pair
+
+    def files(self) -> dict[str, bytes]:
+        """Return the eight files of an archive folder or of a copy in DSM's dual layout."""
         return {
-            "cert.pem": self.leaf,
-            "chain.pem": self.chain,
-            "fullchain.pem": self.leaf + self.chain,
-            "privkey.pem": self.key,
+            f"{prefix}{name}": content
+            for prefix, pair in zip(PREFIXES, (self.rsa, self.ecc), strict=True)
+            for name, content in pair.files().items()
         }
 
 
@@ -118,17 +132,15 @@ class DsmTree:
         base = "/usr/local/etc/certificate" if service["isPkg"] else "/usr/syno/etc/certificate"
         return self.path(f"{base}/{service['subscriber']}/{service['service']}")
 
-    def write_pair(self, entry_id: str, pair: Pair) -> None:
-        """Write the archive files of an entry; files that are not ours stay."""
-        for name, content in pair.files().items():
-            write_file(self.archive / entry_id / name, content, mode=0o400)
+    def write_pair(self, entry_id: str, pair: Pair | DualPair) -> None:
+        """Write the archive files of an entry; those of the other layout go, and any others stay."""
+        _write_layout(self.archive / entry_id, pair.files())
 
     def copy_to_service(self, entry_id: str, service: Json) -> None:
         """Write the service's own copy from the archive."""
-        for name in Pair(b"", b"", b"").files():
-            source = self.archive / entry_id / name
-            if source.exists():
-                write_file(self.copy_folder(service) / name, source.read_bytes(), mode=0o400)
+        archive = self.archive / entry_id
+        files = {name: (archive / name).read_bytes() for name in _LAYOUT if (archive / name).exists()}
+        _write_layout(self.copy_folder(service), files)
 
     def log(self, name: str, line: str) -> None:
         """Append a line to `/var/log/<name>`."""
@@ -156,8 +168,22 @@ def service_key(service: Json) -> tuple[str, str]:
     return service["subscriber"], service["service"]
 
 
+def leaf_file(folder: Path) -> Path:
+    """Return the file of the leaf that a folder serves; of a dual one, the RSA leaf."""
+    dual = folder / "RSA-cert.pem"
+    return dual if dual.exists() else folder / "cert.pem"
+
+
+def _write_layout(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        write_file(folder / name, content, mode=0o400)
+    for name in set(_LAYOUT) - files.keys():
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replace `path` atomically, and make the folders above it."""
+    """Replace `path` atomically, or what it links to, and make the folders above it."""
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

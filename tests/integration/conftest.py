@@ -3,15 +3,22 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local_cloud.acme import Pebble
+from local_cloud.counting_proxy import CountingProxy
 from local_cloud.dns_server import DnsServer
+from local_cloud.dsm import ReverseProxy, SimulatedDsm
+from local_cloud.dsm.issuing import Issuer, make_issuer
 from local_cloud.interpreters import DSM_PYTHON, find_python
 from local_cloud.ministack.server import LocalAws
 from local_cloud.system_programs import ProgramMissing, provide
+from synology_setup.agent_zipapp import build_agent
+from tests.integration.agent_bench import BLOG, NAVIDROME, Nas, Secret
 from tests.renewer_bench import LIFETIME, Renewer, make_renewer
+from tests.warm_dsm import WarmDsm
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 
@@ -71,3 +78,60 @@ def _program(name: str) -> Path:
         return provide([name], BUILD)[name]
     except ProgramMissing as error:
         pytest.skip(f"needs the package {name}: {error}")
+
+
+@pytest.fixture(scope="session")
+def root_ca() -> Issuer:
+    """The root that the agents of the tests trust."""
+    return make_issuer("Simulated Root")
+
+
+@pytest.fixture(scope="session")
+def ca(root_ca: Issuer) -> Issuer:
+    """The intermediate that signs their certificates."""
+    return make_issuer(issuer=root_ca)
+
+
+@pytest.fixture(scope="session")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one file that goes to a NAS."""
+    return build_agent(tmp_path_factory.mktemp("agent") / "synology-agent.pyz")
+
+
+@pytest.fixture
+def secret(local_aws: LocalAws) -> Secret:
+    """A secret of the test's own, with nothing in it."""
+    return Secret(local_aws)
+
+
+@pytest.fixture(scope="session")
+def warm_dsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmDsm]:
+    """The simulated DSM's programs, started once: an install runs dozens of them."""
+    with WarmDsm(tmp_path_factory.mktemp("warm") / "socket") as warm:
+        yield warm
+
+
+@pytest.fixture
+def dsm_options() -> dict[str, Any]:
+    """How the test's NAS differs from a DSM 7.2 on which the recipe was followed."""
+    return {}
+
+
+@pytest.fixture
+def nas(
+    tmp_path: Path,
+    nginx: Path,
+    ca: Issuer,
+    root_ca: Issuer,
+    local_aws: LocalAws,
+    agent: Path,
+    warm_dsm: WarmDsm,
+    dsm_options: dict[str, Any],
+) -> Iterator[Nas]:
+    """A NAS of the test's own, with the agent's file on it."""
+    proxies = [ReverseProxy(NAVIDROME), ReverseProxy(BLOG, own_certificate=True)]
+    dsm = SimulatedDsm(tmp_path / "nas", **{"nginx": nginx, "issuer": ca, "proxies": proxies, **dsm_options})
+    dsm.create()
+    warm_dsm.use_in(dsm.root)
+    with dsm, CountingProxy(local_aws.endpoint) as proxy:
+        yield Nas(dsm, root_ca, proxy, agent)

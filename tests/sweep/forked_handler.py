@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,12 +24,13 @@ from botocore.config import Config
 import lambda_renewer.account
 import lambda_renewer.delegation
 import lambda_renewer.issue  # noqa: F401 - all that the handler imports when it is needed
-from lambda_renewer import acme_client, aws, clock, directory, errors
+from lambda_renewer import aws, clock, errors
 from lambda_renewer.errors import RenewerError
 from lambda_renewer.handler import handler
 from lambda_renewer.waiting import Deadline
 
 _LONGEST_RUN_SECONDS = 120
+_UNTIL_IT_WAITS_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,6 @@ class Job:
         account_secret: ARN of the account secret.
         log: file that gets the run's output, appended.
         hours: the renewer's clock is that much ahead.
-        time_out: seconds after which its clients give up; None leaves the product's own.
         aws_attempts: how often botocore sends a request; None leaves the product's own.
     """
 
@@ -48,7 +49,6 @@ class Job:
     account_secret: str
     log: str
     hours: int = 0
-    time_out: float | None = None
     aws_attempts: int | None = None
 
 
@@ -108,6 +108,16 @@ class ForkedHandler:
         assert self._pid is not None
         os.kill(self._pid, signal.SIGKILL)
 
+    def give_up(self) -> None:
+        """Let the request that the run waits for time out, as after its client's own seconds.
+
+        A moment before, so that it does wait; were it still sending, its connection would break instead.
+        """
+        self._started.wait()
+        assert self._pid is not None
+        time.sleep(_UNTIL_IT_WAITS_SECONDS)
+        os.kill(self._pid, signal.SIGUSR1)
+
     def __enter__(self) -> Self:
         return self
 
@@ -154,6 +164,7 @@ def _serve(job: Job) -> None:
 
 def _run(job: Job) -> Ending:
     signal.alarm(_LONGEST_RUN_SECONDS)  # its default action ends the process
+    signal.signal(signal.SIGUSR1, _time_out)
     log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -168,12 +179,16 @@ def _run(job: Job) -> Ending:
         sys.stdout.flush()
 
 
-def _patch(job: Job) -> None:
-    """Move the renewer's clock, and let its clients give up early.
+def _time_out(*_: object) -> None:
+    """Raise what a socket raises whose time is up: the wait ends here, whatever the machine's load."""
+    raise TimeoutError("timed out")
 
-    No product setting exists for these, and none is wanted. What the client does after a time-out is the same
-    after one second and after thirty; with one attempt, a fault reaches the renewer itself instead of
-    botocore's retries.
+
+def _patch(job: Job) -> None:
+    """Move the renewer's clock, and let botocore give up early.
+
+    No product setting exists for these, and none is wanted. With one attempt, a fault reaches the renewer
+    itself instead of botocore's retries.
     """
 
     def now() -> datetime:
@@ -181,9 +196,6 @@ def _patch(job: Job) -> None:
 
     clock.now = now
     errors.now = now  # type: ignore[attr-defined]
-    if job.time_out is not None:
-        directory.REQUEST_SECONDS = acme_client.REQUEST_SECONDS = job.time_out  # type: ignore[attr-defined]
-        aws._CONFIG = aws._CONFIG.merge(Config(connect_timeout=job.time_out, read_timeout=job.time_out))
     if job.aws_attempts is not None:
         retries: Any = {"mode": "standard", "total_max_attempts": job.aws_attempts}
         aws._CONFIG = aws._CONFIG.merge(Config(retries=retries))

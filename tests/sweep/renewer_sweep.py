@@ -43,7 +43,6 @@ BUILD = Path(__file__).resolve().parents[2] / "build"
 WORK = BUILD / "sweep"
 LIFETIME_SECONDS = 90 * 86_400
 SCENARIOS = ("renewal", "first issuance")
-TIME_OUT_SECONDS = 1.0
 HOURS_BETWEEN_RUNS = 12
 NONCE_ISSUANCES, NONCE_PERCENT = 40, 50
 FAULTS = 5  # killing, before and after the request reached the server, is one
@@ -135,7 +134,6 @@ class Worker:
         *,
         hours: int = 0,
         attempts: int | None = None,
-        time_out: float | None = None,
         pebble: Pebble | None = None,
         **changes: Any,
     ) -> Ending:
@@ -164,9 +162,7 @@ class Worker:
             "window_seconds": HOURS_BETWEEN_RUNS * 1800,
             **changes,
         }
-        ending = self.handler.run(
-            Job(event, subject.account_arn, str(subject.log), hours, time_out, attempts)
-        )
+        ending = self.handler.run(Job(event, subject.account_arn, str(subject.log), hours, attempts))
         subject.exchanges += recording.exchanges
         return ending
 
@@ -197,10 +193,8 @@ class Worker:
 def try_case(worker: Worker, case: Case, points: list[str]) -> tuple[list[str], Subject]:
     """Run with the fault, then twice as the schedule would; return what did not hold."""
     subject = worker.subject(case.scenario)
-    fault = Fault(case.point, case.kind, worker.handler.kill, late_seconds=1.5 * TIME_OUT_SECONDS)
-    # The other faults end at once: a short time-out would only make the sweep depend on the machine's load.
-    time_out = TIME_OUT_SECONDS if case.kind is FaultKind.LATE else None
-    ending = worker.run(subject, fault, attempts=case.attempts, time_out=time_out)
+    fault = Fault(case.point, case.kind, worker.handler.kill, worker.handler.give_up)
+    ending = worker.run(subject, fault, attempts=case.attempts)
     broken = []
     if not worker.proxy.recording.injected:
         broken.append(f"the run did not reach the point: {ending}")

@@ -21,7 +21,7 @@ from lambda_renewer.pending import Pending, write_pending
 from lambda_renewer.request import parse_request
 from local_cloud.acme.certificates import make_authority
 from synology_agent import document as agent
-from synology_agent.errors import DocumentRefused, NotIssuedYet, Withdrawn
+from synology_agent.errors import DocumentRefused, NotIssuedYet, SchemaUnknown, Withdrawn
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "certificate-document.md").read_text()
@@ -30,11 +30,11 @@ TYPES: dict[str, type] = {"number": int, "text": str, "time": str, "list of text
 ISSUED = datetime(2026, 11, 25, 2, 0, 0, tzinfo=UTC)
 
 
-def written(*, with_chain: bool = True) -> str:
+def written(*, with_chain: bool = True, key_type: str = "ec256") -> str:
     """What the renewer stores for a certificate that an authority issued."""
     root = make_authority("Root")
     issuer = make_authority("Intermediate", root)
-    key = make_key("ec256")
+    key = make_key(key_type)
     names = ["example.com", "*.example.com"]
     leaf = (
         x509.CertificateBuilder()
@@ -55,7 +55,7 @@ def written(*, with_chain: bool = True) -> str:
             "action": "renew",
             "name": "nas",
             "domains": names,
-            "key_type": "ec256",
+            "key_type": key_type,
             "profile": "classic",
             "directory": "https://acme.example.net/dir",
             "terms_agreed": True,
@@ -100,7 +100,42 @@ def test_what_the_renewer_writes_the_agent_reads() -> None:
     for same in ("leaf", "chain", "private_key", "serial", "issuer"):
         assert getattr(theirs, same) == getattr(ours, same)
     assert theirs.fingerprint == ours.fingerprint_sha256
-    assert theirs.not_after == ours.not_after.replace(tzinfo=None)
+    for same in ("not_before", "not_after", "issued_at", "domains", "revoked_serials"):
+        assert getattr(theirs, same) == getattr(ours, same)
+
+
+@pytest.mark.parametrize("key_type", ["rsa2048", "rsa3072", "ec256", "ec384"])
+def test_the_agent_reads_every_type_of_key_that_the_page_names(key_type: str) -> None:
+    """It takes PEM exactly as the renewer writes it, and nothing around it."""
+    assert f"`{key_type}`" in PAGE
+    theirs = agent.read_document(written(key_type=key_type))
+    assert theirs.private_key.startswith("-----BEGIN PRIVATE KEY-----\n")  # PKCS #8, not encrypted
+
+
+@pytest.mark.parametrize("schema", [True, 1.0, "1", None, 0])
+def test_the_agent_takes_no_other_value_for_the_schema(schema: object) -> None:
+    with pytest.raises(SchemaUnknown, match=re.escape(f"has schema {schema!r}")):
+        agent.read_document(json.dumps({**json.loads(WRITTEN), "schema": schema}))
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("fingerprint_sha256", "0" * 64),
+        ("serial", "87654322"),
+        ("not_before", "2026-11-25T02:00:01Z"),
+        ("not_after", "2027-11-25T02:00:01Z"),
+        ("leaf", json.loads(WRITTEN)["leaf"] + json.loads(WRITTEN)["chain"]),
+        ("leaf", json.loads(WRITTEN)["chain"]),
+    ],
+)
+def test_the_agent_refuses_what_the_page_says_comes_from_the_leaf_and_does_not(
+    field: str, other: str
+) -> None:
+    if field != "leaf":
+        assert re.search(rf"^\| `{field}` \|.*\| the leaf \|$", PAGE, re.MULTILINE)
+    with pytest.raises(DocumentRefused, match=r"of its leaf is|holds 2 certificates"):
+        agent.read_document(json.dumps({**json.loads(WRITTEN), field: other}))
 
 
 def test_the_page_has_exactly_the_fields_that_are_written() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from synology_agent.config import Config, WantedCertificate, read_config
+from synology_agent.config import AccessKey, Config, WantedCertificate, read_config
 from synology_agent.errors import ConfigError
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -52,10 +52,10 @@ def test_a_good_config_is_read(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, FIELDS))
     assert config == Config(
         region="eu-central-1",
-        access_key_id="AKIAIOSFODNN7EXAMPLE",
-        secret_access_key=SECRET,
-        endpoint=None,
+        access_keys=(AccessKey("AKIAIOSFODNN7EXAMPLE", SECRET),),
+        endpoints={},
         ca_file=None,
+        metric_namespace=None,
         certificates=(WantedCertificate(ARN, "xoEBak", ("nas.example.com", "example.com")),),
     )
 
@@ -63,8 +63,60 @@ def test_a_good_config_is_read(tmp_path: Path) -> None:
 def test_optional_fields_are_read(tmp_path: Path) -> None:
     fields = {**FIELDS, "endpoint": "https://vpce-1.amazonaws.com/", "ca_file": "/volume1/ca.pem"}
     config = read_config(write(tmp_path, {**fields, "metric_namespace": "Nas/home"}))
-    assert config.endpoint == "https://vpce-1.amazonaws.com/"
+    both = {"secretsmanager": "https://vpce-1.amazonaws.com/", "monitoring": "https://vpce-1.amazonaws.com/"}
+    assert config.endpoints == both
     assert config.ca_file == Path("/volume1/ca.pem")
+    assert config.metric_namespace == "Nas/home"
+
+
+def test_an_endpoint_for_one_service_alone(tmp_path: Path) -> None:
+    endpoint = {"monitoring": "https://vpce-2.amazonaws.com/"}
+    assert read_config(write(tmp_path, {**FIELDS, "endpoint": endpoint})).endpoints == endpoint
+
+
+def test_a_second_key_is_read_whole_or_refused(tmp_path: Path) -> None:
+    second = {"second_access_key_id": "AKIA2", "second_secret_access_key": SECRET}
+    config = read_config(write(tmp_path, {**FIELDS, **second}))
+    assert [key.id for key in config.access_keys] == ["AKIAIOSFODNN7EXAMPLE", "AKIA2"]
+    assert SECRET not in repr(config.access_keys)
+    for field, value in second.items():
+        fields = {**FIELDS, field: value}
+        missing = next(name for name in second if name != field)
+        assert f"{missing} is None: a text is wanted" in refusal(write(tmp_path, fields))
+
+
+def two(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    other = {**CERTIFICATE, "secret": "other", "entry": "other"}
+    return {**FIELDS, "certificates": [{**CERTIFICATE, **first}, {**other, **second}]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({}, {"secret": ARN}, f"secret is {ARN!r}: two certificates have it, and one may"),
+        ({}, {"entry": "xoEBak"}, "entry is 'xoEBak': two certificates have it, and one may"),
+        ({"assign": "all"}, {"assign": "all"}, "both take the default certificate, and one may"),
+        ({"assign": "default"}, {"assign": "all"}, "(default) and nas.example.com (all) both take"),
+        ({"assign": ["FTPS"]}, {"assign": ["x", "FTPS"]}, "assign is 'FTPS': two certificates list this"),
+    ],
+)
+def test_certificates_that_contradict_each_other(
+    tmp_path: Path, first: dict[str, Any], second: dict[str, Any], message: str
+) -> None:
+    assert message in refusal(write(tmp_path, two(first, second)))
+
+
+def test_certificates_that_do_not_contradict_each_other(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, two({"assign": "all"}, {"assign": ["FTPS"]})))
+    assert [wanted.assign for wanted in config.certificates] == ["all", ("FTPS",)]
+    assert [wanted.name for wanted in config.certificates] == ["nas.example.com"] * 2
+    assert read_config(write(tmp_path, FIELDS)).certificates[0].assign == "auto"
+
+
+def test_a_host_name_to_ask_for_is_no_wildcard(tmp_path: Path) -> None:
+    wildcard = {**CERTIFICATE, "names": ["*.example.com"]}
+    (wanted,) = read_config(write(tmp_path, {**FIELDS, "certificates": [wildcard]})).certificates
+    assert wanted.own_name == "www.example.com"
 
 
 def test_the_key_is_in_no_repr(tmp_path: Path) -> None:
@@ -128,7 +180,10 @@ def test_a_wrong_key_is_named_and_not_shown(tmp_path: Path, value: object) -> No
         ("certificates", {}, "certificates is {}: a list of certificates is wanted"),
         ("certificates", ["x"], "certificates is 'x': an object with secret, entry and names is wanted"),
         ("ca_file", 7, "ca_file is 7: a text is wanted"),
-        ("endpoint", "", "endpoint is '': a text is wanted"),
+        ("endpoint", "", "endpoint is '': an https:// URL is wanted"),
+        ("endpoint", 7, "endpoint is 7: an https:// URL is wanted"),
+        ("endpoint", {"s3": "https://x/"}, "endpoint: 's3' is no field of it; the fields are monitoring, "),
+        ("metric_namespace", "", "metric_namespace is '': a text is wanted"),
         ("endpoint", "http://aws.test/", "endpoint is 'http://aws.test/': an https:// URL is wanted"),
         ("endpoint", "http://127.0.0.1.evil.test/", "an https:// URL is wanted"),
         ("endpoint", "file:///etc/passwd", "endpoint is 'file:///etc/passwd': an https:// URL is wanted"),
@@ -150,7 +205,10 @@ def test_a_wrong_field_is_named_with_its_value(
         ("names", [], "names is []: a list of host names is wanted"),
         ("names", [""], "names is ['']: a list of host names is wanted"),
         ("names", [None], "names is [None]: a list of host names is wanted"),
-        ("domains", [], "certificates: 'domains' is no field of it; the fields are entry, names, secret"),
+        ("domains", [], "certificates: 'domains' is no field of it; the fields are assign, entry, names, "),
+        ("assign", "some", "assign is 'some': one of auto, all, default, none is wanted, or a list"),
+        ("assign", [], "assign is []: one of auto"),
+        ("assign", [7], "assign is [7]: one of auto"),
     ],
 )
 def test_a_wrong_field_of_a_certificate_is_named_with_its_value(

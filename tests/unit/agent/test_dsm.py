@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 
-from synology_agent.dsm import Dsm, Entry, Service
-from synology_agent.errors import ConfigError, DsmError
-from synology_agent.run import find_entry
-
-PAGE = {"subscriber": "system", "service": "default", "isPkg": False, "display_name": "DSM\nDesktop Service"}
-DRIVE = {"subscriber": "SynologyDrive", "service": "SynologyDrive", "isPkg": True}
-QUICKCONNECT = {"subscriber": "system", "service": "quickconnect"}
-PAGE_SERVICE = Service("system", "default", False, "DSM Desktop Service")
-PROXY_SERVICE = Service("ReverseProxy", "uuid", False, "proxy")
+from synology_agent.dsm import ApiRefused, Dsm
+from synology_agent.errors import DsmError
 
 
 class Answering(Protocol):
@@ -46,10 +39,6 @@ def data(value: object) -> str:
     return json.dumps({"success": True, "data": value})
 
 
-def listing(*certificates: dict[str, Any]) -> str:
-    return data({"certificates": list(certificates)})
-
-
 def test_every_value_goes_out_as_json(answering: Answering, tmp_path: Path) -> None:
     """A bare 8ec29f37 would be a number, and a bare true is refused as an illegal key file."""
     answering(data({})).web_api("SYNO.Api", "import", 1, id="8ec29f37", desc='a "b" ü', files=["x"])
@@ -69,6 +58,7 @@ def test_every_value_goes_out_as_json(answering: Answering, tmp_path: Path) -> N
     [
         (data({"a": 1}), {"a": 1}),
         ("[Line 295] Exec WebAPI: noise\n" + data({"a": 1}), {"a": 1}),
+        ('{noise} {"other": 1}\n' + data({"a": 1}) + "more", {"a": 1}),
         (data(None), {}),
         (data([]), {}),
         ('{"success": true}', {}),
@@ -82,7 +72,7 @@ def test_the_answers_data(answering: Answering, stdout: str, answer: object) -> 
 @pytest.mark.parametrize(
     ("stdout", "code", "words"),
     [
-        ("", 0, "DSM's SYNO.Api get answered no JSON: ''"),
+        ("", 0, "DSM's SYNO.Api get answered no JSON"),
         ("{", 0, "DSM's SYNO.Api get answered no JSON"),
         (
             '{"success": false, "error": {"code": 105}}',
@@ -91,7 +81,8 @@ def test_the_answers_data(answering: Answering, stdout: str, answer: object) -> 
         ),
         ('{"success": false, "error": {"code": 5514}}', 0, "error 5514 (the key does not match)"),
         ('{"success": false, "error": {"code": 9999}}', 0, "error 9999 (unknown)"),
-        ("{}", 0, "DSM refused SYNO.Api get: error None (unknown)"),
+        ("{}", 0, "DSM's SYNO.Api get answered no JSON"),
+        ('{"success": false}', 0, "DSM refused SYNO.Api get: error None (unknown)"),
         ("{}", 3, "exited with 3: last line"),
     ],
 )
@@ -102,78 +93,15 @@ def test_a_failed_call_is_said(answering: Answering, stdout: str, code: int, wor
 
 
 def test_a_machine_without_dsm_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        DsmError, match=r"synowebapi cannot be run: No such file or directory; is this DSM 7\?"
-    ):
-        Dsm(tmp_path).entries()
+    assert not Dsm(tmp_path).has_web_api
+    with pytest.raises(DsmError, match="synowebapi cannot be run: No such file or directory"):
+        Dsm(tmp_path).web_api("SYNO.Api", "get", 1)
 
 
-def test_the_entries_are_read(answering: Answering) -> None:
-    dsm = answering(listing({"id": "xoEBak", "desc": "example.com", "services": [PAGE, DRIVE]}, {"id": "x"}))
-    first, second = dsm.entries()
-    assert first.services[0] == PAGE_SERVICE
-    assert [service.copy_folder for service in first.services] == [
-        "/usr/syno/etc/certificate/system/default",
-        "/usr/local/etc/certificate/SynologyDrive/SynologyDrive",
-    ]
-    assert second == Entry("x", "", ())
-
-
-@pytest.mark.parametrize(
-    "stdout",
-    [
-        data({}),
-        data({"certificates": None}),
-        data({"certificates": ["x"]}),
-        listing({}),
-        listing({"id": "x", "services": [{}]}),
-    ],
-)
-def test_entries_of_another_shape_are_dsms_fault(answering: Answering, stdout: str) -> None:
-    with pytest.raises(DsmError, match=r"SYNO\.Core\.Certificate\.CRT answered in a shape"):
-        answering(stdout).entries()
-
-
-@pytest.mark.parametrize(
-    ("service", "answer", "ports"),
-    [
-        (PAGE_SERVICE, {"https_port": 5001}, [(5001, "nas.example.com")]),
-        (PAGE_SERVICE, {"https_port": "5001"}, [(5001, "nas.example.com")]),
-        (
-            PROXY_SERVICE,
-            {
-                "entries": [
-                    {"UUID": "uuid", "frontend": {"port": 443, "fqdn": "music.example.com", "protocol": 1}},
-                    {"UUID": "uuid", "frontend": {"port": 80, "fqdn": "music.example.com", "protocol": 0}},
-                    {"UUID": "other", "frontend": {"port": 443, "fqdn": "other.test", "protocol": 1}},
-                ]
-            },
-            [(443, "music.example.com")],
-        ),
-        (Service("smbftpd", "ftpd", False, "FTPS"), {}, []),
-    ],
-)
-def test_the_ports_of_a_service(
-    answering: Answering, service: Service, answer: object, ports: list[tuple[int, str]]
-) -> None:
-    found = answering(data(answer)).ports([service], "nas.example.com")
-    assert [(port.number, port.name) for port in found] == ports
-
-
-@pytest.mark.parametrize(
-    ("service", "answer"),
-    [
-        (PAGE_SERVICE, {}),
-        (PAGE_SERVICE, {"https_port": None}),
-        (PROXY_SERVICE, {}),
-        (PROXY_SERVICE, {"entries": [{"UUID": "uuid"}]}),
-    ],
-)
-def test_ports_of_another_shape_are_dsms_fault(
-    answering: Answering, service: Service, answer: object
-) -> None:
-    with pytest.raises(DsmError, match="answered in a shape"):
-        answering(data(answer)).ports([service], "nas.example.com")
+def test_a_refusal_carries_dsms_code(answering: Answering) -> None:
+    with pytest.raises(ApiRefused) as refused:
+        answering('{"success": false, "error": {"code": 5511}}').web_api("SYNO.Api", "get", 1)
+    assert refused.value.code == 5511
 
 
 def test_paths_are_as_dsm_sees_them(tmp_path: Path) -> None:
@@ -184,35 +112,87 @@ def test_paths_are_as_dsm_sees_them(tmp_path: Path) -> None:
         dsm.on_nas(tmp_path / "cert.pem")
 
 
-ENTRIES = listing(
-    {"id": "xoEBak", "desc": "example.com"},
-    {"id": "twin01", "desc": "twin"},
-    {"id": "twin02", "desc": "twin"},
-    {"id": "quick1", "desc": "QuickConnect", "services": [QUICKCONNECT]},
-    {"id": "named1", "desc": "xoEBak"},
-)
+def test_the_release_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "etc.defaults" / "VERSION"
+    path.parent.mkdir()
+    for text in ("", 'majorversion="x"\nminorversion="2"', 'majorversion="7"'):
+        path.write_text(text)
+        with pytest.raises(DsmError, match="is this a Synology NAS"):
+            _ = Dsm(tmp_path).release
+    path.write_text('majorversion="7"\nminorversion="2"\nproductversion="7.2.2"\n')
+    assert Dsm(tmp_path).release == (7, 2)
+
+
+def test_a_command_that_does_not_end_is_ended(
+    answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsm = answering("")
+    (tmp_path / "usr/syno/bin/synowebapi").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr("synology_agent.dsm.COMMAND_SECONDS", 0.2)
+    with pytest.raises(DsmError, match="did not end within"):
+        dsm.web_api("SYNO.Api", "get", 1)
+
+
+def script(root: Path, path: str, code: int = 0) -> None:
+    program = root / path
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\necho {path} \"$@\" >>'{root}/called'\nexit {code}\n")
+    program.chmod(0o755)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"), [("xoEBak", "xoEBak"), ("example.com", "xoEBak"), ("twin02", "twin02")]
-)
-def test_an_entry_is_found_by_id_before_description(answering: Answering, wanted: str, found: str) -> None:
-    assert find_entry(answering(ENTRIES), wanted).id == found
-
-
-@pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("programs", "calls"),
     [
         (
-            "absent",
-            "entry is 'absent', and DSM has 0 such certificate entries; it has xoEBak ('example.com'), ",
+            ["usr/syno/bin/synow3tool", "usr/bin/systemctl", "usr/syno/etc/rc.sysv/nginx.sh"],
+            ["usr/syno/bin/synow3tool --gen-all", "usr/bin/systemctl reload nginx"],
         ),
-        ("twin", "entry is 'twin', and DSM has 2 such certificate entries; it has "),
-        ("quick1", "entry is 'quick1', which is QuickConnect's own certificate: choose another"),
-        ("QuickConnect", "entry is 'QuickConnect', which is QuickConnect's own certificate"),
+        (
+            ["usr/syno/etc/rc.sysv/nginx.sh", "usr/syno/sbin/synoservicectl"],
+            ["usr/syno/etc/rc.sysv/nginx.sh reload"],
+        ),
+        (["usr/syno/sbin/synoservicectl"], ["usr/syno/sbin/synoservicectl --reload nginx"]),
     ],
 )
-def test_another_entry_is_the_configs_fault(answering: Answering, wanted: str, words: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        find_entry(answering(ENTRIES), wanted)
-    assert words in str(refused.value)
+def test_nginx_is_reloaded_as_the_release_does(tmp_path: Path, programs: list[str], calls: list[str]) -> None:
+    for program in programs:
+        script(tmp_path, program)
+    Dsm(tmp_path).reload_nginx()
+    assert (tmp_path / "called").read_text().splitlines() == calls
+
+
+def test_a_package_is_restarted_as_the_release_does(tmp_path: Path) -> None:
+    script(tmp_path, "usr/syno/bin/synopkg")
+    assert Dsm(tmp_path).is_running("VPNCenter")
+    Dsm(tmp_path).restart_package("VPNCenter")
+    script(tmp_path, "usr/syno/bin/synosystemctl")
+    script(tmp_path, "usr/bin/systemctl", 3)
+    assert not Dsm(tmp_path).is_running("VPNCenter")
+    Dsm(tmp_path).restart_package("VPNCenter")
+    assert (tmp_path / "called").read_text().splitlines() == [
+        "usr/syno/bin/synopkg status VPNCenter",
+        "usr/syno/bin/synopkg restart VPNCenter",
+        "usr/bin/systemctl is-active pkgctl-VPNCenter",
+        "usr/syno/bin/synosystemctl restart pkgctl-VPNCenter",
+    ]
+
+
+def test_hooks_are_run_where_they_are(tmp_path: Path) -> None:
+    dsm = Dsm(tmp_path)
+    dsm.run_hooks("smbftpd", "ftpd", is_package=False)
+    for path in (
+        "usr/libexec/certificate.d/smbftpd",
+        "usr/local/libexec/certificate.d/MailServer",
+        "usr/libexec/security-profile/tls-profile/dsm.sh",
+        "usr/libexec/security-profile/tls-profile/smbftpd.sh",
+    ):
+        script(tmp_path, path)
+    dsm.run_hooks("smbftpd", "ftpd", is_package=False)
+    dsm.run_hooks("MailServer", "MailServer", is_package=True)
+    dsm.run_hooks("system", "default", is_package=False)
+    assert (tmp_path / "called").read_text().splitlines() == [
+        "usr/libexec/certificate.d/smbftpd ftpd",
+        "usr/libexec/security-profile/tls-profile/smbftpd.sh",
+        "usr/local/libexec/certificate.d/MailServer MailServer",
+        "usr/libexec/security-profile/tls-profile/dsm.sh",
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from datetime import datetime
 
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -54,6 +55,9 @@ def sdk_signs(
         st.text(VISIBLE, min_size=1, max_size=64),
     ),
     region=st.from_regex(r"[a-z]{2}(-gov)?-[a-z]{4,9}-[1-9]", fullmatch=True),
+    query=st.lists(
+        st.tuples(labels, st.one_of(st.none(), labels)), max_size=3, unique_by=lambda pair: pair[0]
+    ).map(lambda pairs: "&".join(name if value is None else f"{name}={value}" for name, value in pairs)),
     moment=st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)),
 )
 def test_every_request_is_signed_as_the_sdk_signs_it(
@@ -64,9 +68,10 @@ def test_every_request_is_signed_as_the_sdk_signs_it(
     headers: dict[str, str],
     key: tuple[str, str],
     region: str,
+    query: str,
     moment: datetime,
 ) -> None:
-    url, timestamp = f"https://{host}{port}{path}", moment.strftime("%Y%m%dT%H%M%SZ")
+    url, timestamp = f"https://{host}{port}{path}{query and '?' + query}", moment.strftime("%Y%m%dT%H%M%SZ")
     signed = sign(
         url=url,
         body=body,
@@ -98,3 +103,85 @@ def test_it_is_what_the_sdk_puts_on_a_real_request() -> None:
         timestamp=request.headers["X-Amz-Date"],
     )
     assert signed["Authorization"] == request.headers["Authorization"]
+
+
+# From AWS's Signature Version 4 test suite, those that are a POST: name, headers, body, query, signed headers
+# and signature. All are of 2015-08-30 for the service `service` in us-east-1 at example.amazonaws.com.
+VECTORS = [
+    (
+        "post-vanilla",
+        {},
+        b"",
+        "",
+        "host;x-amz-date",
+        "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+    ),
+    (
+        "post-header-key-case",
+        {},
+        b"",
+        "",
+        "host;x-amz-date",
+        "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+    ),
+    (
+        "post-header-key-sort",
+        {"My-Header1": "value1"},
+        b"",
+        "",
+        "host;my-header1;x-amz-date",
+        "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
+    ),
+    (
+        "post-header-value-case",
+        {"My-Header1": "VALUE1"},
+        b"",
+        "",
+        "host;my-header1;x-amz-date",
+        "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d",
+    ),
+    (
+        "post-vanilla-query",
+        {},
+        b"",
+        "?Param1=value1",
+        "host;x-amz-date",
+        "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
+    ),
+    (
+        "post-x-www-form-urlencoded",
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        b"Param1=value1",
+        "",
+        "content-type;host;x-amz-date",
+        "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+    ),
+    (
+        "post-x-www-form-urlencoded-parameters",
+        {"Content-Type": "application/x-www-form-urlencoded; charset=utf8"},
+        b"Param1=value1",
+        "",
+        "content-type;host;x-amz-date",
+        "1a72ec8f64bd914b0e42e42607c7fbce7fb2c7465f63e3092b3b0d39fa77a6fe",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "headers", "body", "query", "names", "signature"), VECTORS)
+def test_awss_own_vectors(
+    name: str, headers: dict[str, str], body: bytes, query: str, names: str, signature: str
+) -> None:
+    signed = sign(
+        url=f"https://example.amazonaws.com/{query}",
+        body=body,
+        headers=headers,
+        service="service",
+        region="us-east-1",
+        access_key_id="AKIDEXAMPLE",
+        secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        timestamp="20150830T123600Z",
+    )
+    assert signed["Authorization"] == (
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+        f"SignedHeaders={names}, Signature={signature}"
+    ), name

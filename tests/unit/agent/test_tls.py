@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pty
+import select
+import signal
 import socket
 import ssl
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
 
 from synology_agent.document import fingerprint
-from synology_agent.errors import ConfigError, DocumentRefused
+from synology_agent.errors import (
+    ConfigError,
+    DocumentRefused,
+    Expired,
+    KeyMismatch,
+    NamesMissing,
+    RootUntrusted,
+)
 from synology_agent.tls import rehearse, served_fingerprint
 
 from .certificates import DAY, HOUR, Authority, Issued, issue, make_authority
@@ -98,17 +112,59 @@ def test_what_is_no_pem_is_refused(
     tmp_path: Path, issued: Issued, ca_file: Path, field: str, text: str
 ) -> None:
     files = Files(tmp_path, issued._replace(**{"chain": "", field: text}))
-    with pytest.raises(DocumentRefused, match="certificate and private key do not go together"):
+    with pytest.raises(DocumentRefused, match="certificate and private key cannot be loaded"):
         rehearse(files.full_chain, files.private_key, [NAME], ca_file)
 
 
-def test_an_encrypted_key_is_refused_and_nobody_is_asked(
-    tmp_path: Path, issued: Issued, ca_file: Path
-) -> None:
+def test_an_encrypted_key_is_refused_and_nobody_is_asked(tmp_path: Path, issued: Issued) -> None:
+    """At a terminal OpenSSL would ask for the password, and a run by hand would hang."""
     key = load_pem_private_key(issued.private_key.encode(), None)
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")).decode()
     files = Files(tmp_path, issued._replace(private_key=locked))
-    with pytest.raises(DocumentRefused, match="certificate and private key do not go together"):
+    program = (
+        "from pathlib import Path\n"
+        "from synology_agent.errors import DocumentRefused\n"
+        "from synology_agent.tls import rehearse\n"
+        "try:\n"
+        f"    rehearse(Path({str(files.full_chain)!r}), Path({str(files.private_key)!r}), ['x'], None)\n"
+        "except DocumentRefused as error:\n"
+        "    print(error)\n"
+    )
+    assert "certificate and private key cannot be loaded: " in at_a_terminal(program)
+
+
+def at_a_terminal(program: str) -> str:
+    """Return what the program writes, where it has a terminal at which nobody types."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", program])  # noqa: S606
+    said = b""
+    try:
+        while select.select([terminal], [], [], 30)[0]:
+            said += os.read(terminal, 4096)
+        os.kill(child, signal.SIGKILL)
+        raise AssertionError(f"it waits for an answer to {said!r}")
+    except OSError:  # the other end is closed
+        return said.decode()
+    finally:
+        os.close(terminal)
+        os.waitpid(child, 0)
+
+
+def test_a_common_name_alone_is_good_for_nothing(
+    tmp_path: Path, intermediate: Authority, ca_file: Path
+) -> None:
+    """No browser takes it for a host name."""
+    files = Files(tmp_path, issue([NAME], intermediate, alternative=False))
+    with pytest.raises(NamesMissing, match="Hostname mismatch"):
+        rehearse(files.full_chain, files.private_key, [NAME], ca_file)
+
+
+def test_the_key_of_another_type_is_refused(tmp_path: Path, issued: Issued, ca_file: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    files = Files(tmp_path, issued._replace(private_key=pem))
+    with pytest.raises(KeyMismatch, match="certificate and private key do not go together"):
         rehearse(files.full_chain, files.private_key, [NAME], ca_file)
 
 
@@ -131,6 +187,66 @@ def test_a_missing_intermediate_is_refused(tmp_path: Path, issued: Issued, ca_fi
         rehearse(files.full_chain, files.private_key, [NAME], ca_file)
 
 
+def test_only_roots_are_trusted_however_they_are_labelled(
+    tmp_path: Path, root: Authority, intermediate: Authority, ca_file: Path
+) -> None:
+    """OpenSSL reads more labels than one; with an intermediate of the file a chain would look complete."""
+    lower = make_authority("Lower", intermediate)
+    files = Files(tmp_path, issue([NAME], lower))
+    with pytest.raises(RootUntrusted, match="or an intermediate is missing"):
+        rehearse(files.full_chain, files.private_key, [NAME], ca_file)
+    for label in ("X509 CERTIFICATE", "TRUSTED CERTIFICATE"):
+        ca_file.write_text(root.pem + intermediate.pem.replace("CERTIFICATE", label))
+        with pytest.raises(RootUntrusted, match="or an intermediate is missing"):
+            rehearse(files.full_chain, files.private_key, [NAME], ca_file)
+    ca_file.write_text(root.pem + intermediate.pem)
+    with pytest.raises(
+        ConfigError, match="a certificate that 'Test Root' signed; only roots may stand there"
+    ):
+        rehearse(files.full_chain, files.private_key, [NAME], ca_file)
+
+
+def test_an_intermediate_that_the_system_holds_is_no_root(
+    tmp_path: Path, issued: Issued, intermediate: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain that ends at it is partial: a browser that does not hold it would refuse."""
+    system = tmp_path / "system.pem"
+    system.write_text(intermediate.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(system))
+    files = Files(tmp_path, issued)
+    with pytest.raises(RootUntrusted):
+        rehearse(files.full_chain, files.private_key, [NAME], None)
+
+
+def test_a_root_of_the_system_is_one(
+    tmp_path: Path, issued: Issued, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    files = Files(tmp_path, issued)
+    rehearse(files.full_chain, files.private_key, [NAME], None)
+
+
+def test_a_ca_file_that_is_cut_off_is_the_configs_fault(
+    tmp_path: Path, issued: Issued, root: Authority, ca_file: Path
+) -> None:
+    ca_file.write_text(root.pem + root.pem[:-40])
+    files = Files(tmp_path, issued)
+    with pytest.raises(
+        ConfigError, match=r"ca_file is .*: no certificate: it begins in PEM and does not end"
+    ):
+        rehearse(files.full_chain, files.private_key, [NAME], ca_file)
+
+
+def test_a_root_that_has_expired_is_told_from_the_leaf(tmp_path: Path, ca_file: Path) -> None:
+    old = make_authority("Old Root", starts=-10 * DAY, ends=-DAY)
+    files = Files(tmp_path, issue([NAME], make_authority("Upper", old)))
+    ca_file.write_text(old.pem)
+    with pytest.raises(
+        Expired, match=r"certificate has expired\. Where neither the leaf nor its chain has, a"
+    ):
+        rehearse(files.full_chain, files.private_key, [NAME], ca_file)
+
+
 @pytest.mark.parametrize("content", [None, "", "no PEM"])
 def test_a_ca_file_without_roots_is_the_configs_fault(
     tmp_path: Path, issued: Issued, content: str | None
@@ -142,6 +258,8 @@ def test_a_ca_file_without_roots_is_the_configs_fault(
     with pytest.raises(ConfigError) as refused:
         rehearse(files.full_chain, files.private_key, [NAME], path)
     assert f"ca_file is {str(path)!r}" in str(refused.value)
+    reason = "No such file" if content is None else "there is no certificate in it"
+    assert reason in str(refused.value)
 
 
 def test_the_probe_returns_the_served_leaf(tmp_path: Path, issued: Issued) -> None:

@@ -1,4 +1,4 @@
-"""The agent's unit tests pass under the Python that DSM ships."""
+"""The agent's unit tests pass under every Python that it may meet, the one that DSM ships first."""
 
 from __future__ import annotations
 
@@ -12,31 +12,42 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.interpreters import find_python
+
 PROJECT = Path(__file__).parents[2]
-REQUIREMENTS = PROJECT / "tests" / "requirements-py38.txt"
-VENV = PROJECT / "build" / "py38-venv"
+BUILD = PROJECT / "build"
 TESTS = ["-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/unit/agent"]
+# The last releases for 3.8 do not all run on later ones.
+REQUIREMENTS = {
+    "3.8": "requirements-py38.txt",
+    "3.9": "requirements-py39.txt",
+    "3.13": "requirements-py39.txt",
+}
 
 
-@pytest.fixture(scope="module")
-def python(dsm_python: Path) -> Path:
+@pytest.fixture(params=sorted(REQUIREMENTS))
+def python(request: pytest.FixtureRequest) -> Path:
     """The interpreter of an environment with what the tests need; made once for these requirements."""
-    python, stamp = VENV / "bin" / "python", VENV / "requirements.sha256"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + str(dsm_python).encode()).hexdigest()
+    version = request.param
+    found = find_python(version)
+    if found is None:
+        pytest.skip(f"needs Python {version}, on PATH or under pyenv")
+    venv = BUILD / f"py{version.replace('.', '')}-venv"
+    python, stamp = venv / "bin" / "python", venv / "requirements.sha256"
+    requirements = PROJECT / "tests" / REQUIREMENTS[version]
+    wanted = hashlib.sha256(requirements.read_bytes() + str(found).encode()).hexdigest()
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
         return python
-    shutil.rmtree(VENV, ignore_errors=True)
-    subprocess.run([dsm_python, "-m", "venv", VENV], check=True)
+    shutil.rmtree(venv, ignore_errors=True)
+    subprocess.run([found, "-m", "venv", venv], check=True)
     subprocess.run(
-        [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", REQUIREMENTS], check=True
+        [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements], check=True
     )
     stamp.write_text(wanted)
     return python
 
 
-def test_all_of_them_pass_under_dsms_python(python: Path) -> None:
-    version = output(python, "--version")
-    assert version.startswith("Python 3.8."), version
+def test_all_of_them_pass(python: Path) -> None:
     collected = re.search(r"(\d+) tests collected", output(Path(sys.executable), *TESTS, "--collect-only"))
     assert collected, "none was collected"
 
