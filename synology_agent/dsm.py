@@ -193,6 +193,20 @@ class Dsm:
                 self.command(path, *arguments)
 
 
+def has_certificate_api(dsm: Dsm) -> bool:
+    """Tell whether certificates can be managed by the local web API.
+
+    On DSM 7 where it is there; what 6.2 has of it is unsure, so it is asked.
+    """
+    if not dsm.has_web_api or dsm.release >= (7, 0):
+        return dsm.has_web_api
+    try:
+        dsm.web_api("SYNO.Core.Certificate.CRT", "list", 1)
+    except DsmError:
+        return False
+    return True
+
+
 _BARE = {"api", "method", "version"}
 
 

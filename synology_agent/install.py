@@ -10,13 +10,14 @@ from typing import Callable, Protocol
 from .backup import Backup, Backups, Before
 from .binding import Plan
 from .copies import find_unlisted
-from .dsm import ApiRefused, Dsm
+from .dsm import ApiRefused, Dsm, has_certificate_api
 from .entries import ARCHIVE, Entry, Service, entry_of, find_service, owners
 from .errors import DsmError, InstallFailed, RollbackFailed
 from .files import replace_files
 from .files_installer import FilesInstaller
 from .pair import Pair, holds, read_pair
-from .serving import Expectation, fingerprints_in, prove_served, stale_copies
+from .ports import Port, read_ports
+from .serving import Expectation, fingerprints_in, prove_served, silent_ports, stale_copies
 from .web_api_installer import WebApiInstaller
 
 # They read their certificate only at start (likely).
@@ -46,7 +47,7 @@ class Installer(Protocol):
 
 def choose_installer(dsm: Dsm) -> Installer:
     """Return the way that this NAS offers: its local web API, which is DSM 7's, or else files."""
-    return WebApiInstaller(dsm) if dsm.has_web_api else FilesInstaller(dsm)
+    return WebApiInstaller(dsm) if has_certificate_api(dsm) else FilesInstaller(dsm)
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Transaction:
         self._own_name = own_name
         self._say = say
         self._entries: list[Entry] = []
+        self._silent: list[Port] | None = None
         self._reads = 0
         self._notes: list[str] = []
 
@@ -109,6 +111,7 @@ class Transaction:
             ValueError: the backup cannot be read.
         """
         before, self._reads = backup.before, 0
+        self._listen()
         self._read_back()
         ids = {one.id for one in self._entries}
         if before.default in ids:
@@ -130,6 +133,7 @@ class Transaction:
 
     def _begin(self, entry: Entry | None, plan: Plan) -> Backup:
         """Open the journal; that of an interrupted install goes on, since what it kept is what was good."""
+        self._listen()
         backup = self._backups.unfinished()
         if backup is not None and backup.before.entry not in ("", entry.id if entry else ""):
             self._say(f"the interrupted install into entry {backup.before.entry} is undone")
@@ -249,6 +253,7 @@ class Transaction:
         entry = entry_of(self._entries, entry_id)
         expected = Expectation()
         expected.add(self._dsm, entry, [new.fingerprint])
+        expected.silent = self._silent or ()
         # Files are read by nothing until nginx is told; what has a host name may have a port unknown here.
         reload = self._way != self._nas.way or any(service.has_host for service in entry.services)
         served = prove_served(self._dsm, expected, self._own_name, self._say, reload)
@@ -257,7 +262,7 @@ class Transaction:
 
     def _before(self, before: Before) -> Expectation:
         entries = self._entries
-        expected = Expectation()
+        expected = Expectation(silent=self._silent or ())
         if before.fingerprints:
             expected.add(self._dsm, entry_of(entries, before.entry), before.fingerprints)
         for key, (owner, *leaves) in before.services.items():
@@ -277,6 +282,11 @@ class Transaction:
                 f"Security > Certificate now; the old files are in {backup.folder}; the next run tries again"
             )
         return InstallFailed(f"{error}. What was served before is back, and proven; the next run tries again")
+
+    def _listen(self) -> None:
+        """Remember which ports give no answer, before anything is changed."""
+        if self._silent is None:
+            self._silent = silent_ports(read_ports(self._dsm), self._own_name)
 
     def _read_back(self) -> None:
         """Read DSM's entries; after each write, since `success` is no proof."""

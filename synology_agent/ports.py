@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Iterable
 
-from .dsm import Dsm
+from .dsm import Dsm, has_certificate_api
 from .entries import Service
 from .errors import DsmError
 
@@ -40,7 +40,7 @@ def read_ports(dsm: Dsm) -> list[Port]:
         DsmError: DSM does not tell, or in an unknown shape.
     """
     try:
-        return _from_web_api(dsm) if dsm.has_web_api else _from_files(dsm)
+        return _from_web_api(dsm) if has_certificate_api(dsm) else _from_files(dsm)
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DsmError(f"DSM tells its ports in a shape that this agent does not know: {error!r}") from None
 
@@ -62,10 +62,10 @@ def _from_web_api(dsm: Dsm) -> list[Port]:
             Port(
                 "ReverseProxy/{}".format(rule["UUID"]),
                 int(rule["frontend"]["port"]),
-                rule["frontend"]["fqdn"],
+                _askable(rule["frontend"]["fqdn"]),
             )
             for rule in rules["entries"]
-            if rule["frontend"].get("protocol") == _HTTPS and rule["frontend"]["fqdn"]
+            if rule["frontend"].get("protocol") == _HTTPS
         ),
     ]
 
@@ -82,5 +82,10 @@ def _from_files(dsm: Dsm) -> list[Port]:
         name = re.search(r"\bserver_name\s+([^\s;]+)", server)
         service = re.search(r"\bssl_certificate\s+\S*/(ReverseProxy/[^/\s]+)/", server)
         if listen and name and service:
-            ports.append(Port(service.group(1), int(listen.group(1)), name.group(1)))
+            ports.append(Port(service.group(1), int(listen.group(1)), _askable(name.group(1))))
     return ports
+
+
+def _askable(host: str | None) -> str | None:
+    """Return a host name that SNI may hold: one below a wildcard; None where any will do."""
+    return host.replace("*", "www", 1) if host and "." in host else None

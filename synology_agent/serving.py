@@ -26,10 +26,12 @@ class Expectation:
     Attributes:
         folders: folder of a copy or an entry -> fingerprints.
         services: service's key -> fingerprints.
+        silent: ports that gave no TLS answer before anything was changed, and need give none now.
     """
 
     folders: dict[Path, Collection[str]] = field(default_factory=dict)
     services: dict[str, Collection[str]] = field(default_factory=dict)
+    silent: Collection[Port] = ()
 
     def add(self, dsm: Dsm, entry: Entry, fingerprints: Collection[str]) -> None:
         """Expect `fingerprints` in an entry, and wherever its services serve them."""
@@ -46,27 +48,40 @@ def fingerprints_in(folder: Path) -> list[str]:
 
 
 def stale_copies(expected: Expectation) -> list[str]:
-    """Return the folders that hold another leaf than expected."""
+    """Return the folders that hold another leaf than expected; one that there is not serves nothing."""
     return [
         str(folder)
         for folder, good in expected.folders.items()
-        if not set(fingerprints_in(folder)) & set(good)
+        if folder.is_dir() and not set(fingerprints_in(folder)) & set(good)
     ]
 
 
 def stale_ports(ports: Iterable[Port], expected: Expectation, own_name: str) -> list[str]:
-    """Return the ports that serve another leaf than expected, or none."""
+    """Return the ports that serve another leaf than expected, or none though they should."""
+    stale = []
+    for port in ports:
+        if port.service in expected.services:
+            served = served_fingerprint(port.number, port.name or own_name)
+            is_silent = served is None and port in expected.silent
+            if served not in expected.services[port.service] and not is_silent:
+                stale.append(f"port {port}")
+    return stale
+
+
+def silent_ports(ports: Iterable[Port], own_name: str) -> list[Port]:
+    """Return the ports without a TLS answer, as of a rule that is switched off; never DSM's own page."""
     return [
-        f"port {port}"
+        port
         for port in ports
-        if port.service in expected.services
-        and served_fingerprint(port.number, port.name or own_name) not in expected.services[port.service]
+        if port.name is not None and served_fingerprint(port.number, port.name or own_name) is None
     ]
 
 
 def what_is_stale(dsm: Dsm, expected: Expectation, own_name: str) -> list[str]:
-    """Return every copy and port that serves another leaf than expected."""
-    return stale_copies(expected) + stale_ports(read_ports(dsm), expected, own_name)
+    """Return every copy and port that serves another leaf than expected; no answer is no other leaf."""
+    ports = read_ports(dsm)
+    expected.silent = ports
+    return stale_copies(expected) + stale_ports(ports, expected, own_name)
 
 
 def prove_served(

@@ -148,6 +148,6 @@ def served_fingerprint(port: int, name: str) -> str | None:
             ("127.0.0.1", port), timeout=_PROBE_SECONDS
         ) as connection, context.wrap_socket(connection, server_hostname=name) as tls:
             leaf = tls.getpeercert(binary_form=True)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no host name at all
         return None
     return hashlib.sha256(leaf).hexdigest() if leaf else None

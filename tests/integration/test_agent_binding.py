@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from local_cloud.dsm import packages
 from local_cloud.dsm.issuing import Issuer, issue
 from local_cloud.dsm.tree import Json
+from local_cloud.processes import free_port
 from tests.agent_documents import leaf_of
 from tests.integration.agent_bench import BLOG, NAMES, NAVIDROME, Nas, Secret, key_of
 
@@ -278,3 +280,31 @@ class TestPackages:
         before = {path: path.read_bytes() for path in keys.iterdir()}
         assert nas.run()[0] == 61
         assert {path: path.read_bytes() for path in keys.iterdir()} == before
+
+
+def test_a_rule_that_gives_no_answer_before_need_not_give_one_after(
+    nas: Nas, secret: Secret, ca: Issuer
+) -> None:
+    """One that is switched off, say: DSM lists a port on which nothing answers."""
+    port = nas.dsm.proxy_ports[NAVIDROME]
+    off = f'"$real" "$@" | sed "s/: {port}/: {free_port()}/"; exit'
+    off = f'case "$*" in *AppPortal.ReverseProxy*) {off};; esac'
+    nas.replace_program("synowebapi", f'{off}\nexec "$real" "$@"')
+    new = issue(NAMES, issuer=ca)
+    secret.put_pair(new)
+    nas.serve(secret)
+
+    code, output = nas.run()
+
+    assert code == 0, output
+    assert nas.everywhere() == {leaf_of(new)}
+    assert "nothing to do" in nas.run()[1]
+
+
+def test_a_copy_that_there_is_not_keeps_nobody_from_an_install(nas: Nas, secret: Secret, ca: Issuer) -> None:
+    """As of a package that was removed, and stands in INFO still."""
+    secret.put_pair(issue(NAMES, issuer=ca))
+    nas.serve(secret)
+    assert nas.run()[0] == 0
+    shutil.rmtree(nas.dsm.root / "usr/local/etc/certificate/SynologyDrive")
+    assert "nothing to do" in nas.run()[1]

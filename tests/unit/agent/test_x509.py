@@ -121,7 +121,7 @@ def test_what_is_cut_off_is_not_passed_over() -> None:
             read_pem(text)
 
 
-LENGTH = DER[2:4]  # of the outermost value, in two bytes after 0x82
+LENGTH = DER[2:4]  # of the outermost value, in two bytes after 0x82; another one in each process
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,7 @@ LENGTH = DER[2:4]  # of the outermost value, in two bytes after 0x82
         (b"\x3f\x82" + LENGTH, "a tag that none has"),
         (b"\x31\x82" + LENGTH, "its structure is another"),
     ],
+    ids=["indefinite", "longer", "five bytes", "reserved", "negative", "too long", "tag", "structure"],
 )
 def test_lengths_and_tags_that_are_no_der(head: bytes, reason: str) -> None:
     assert DER[:2] == b"\x30\x82"
