@@ -1,57 +1,36 @@
-"""The calls to AWS that a run makes, what is tried again, and how refusals read."""
+"""The calls to AWS that a run makes, and what is tried again."""
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import json
 import random
 import ssl
 import time
-import urllib.error
 import urllib.request
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, NamedTuple, Sequence
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from . import __version__
+from .answer import Answer
 from .config import Config
 from .errors import AwsError, AwsRefused, ClockWrong
 from .sigv4 import sign
 from .tls import trusting
 
 TRIES = 5
+REFUSED_TRIES = 3  # IAM refuses a good key now and then
+LONGEST_SECONDS = 60.0  # no request is tried again later than this; IAM spreads a new key within seconds
 PAUSE_SECONDS = 0.5  # doubled at each further try, with full jitter
 _LONGEST_PAUSE_SECONDS = 8.0
-_PATIENCE_SECONDS = 60.0  # IAM tells everybody of a new key within seconds
 _TIMEOUT_SECONDS = 30
 _DAY_SECONDS = 86_400
-_LARGEST_ANSWER = 1_000_000
+_LARGEST_ANSWER = 1_000_000  # a secret has 64 KiB at most
 _LARGEST_SKEW = timedelta(days=1)  # with more, certificates would be judged wrongly too
 _RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)  # no right clock is earlier
-
-_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
-_KEY_REFUSED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-_NEW_KEY = (
-    "AWS does not know the access key in the config: `python -m synology_setup rotate-key` makes a new one"
-)
-_WRONG_KEY = "the secret access key in the config is wrong, or the NAS's clock is"
-_ADVICE = {
-    "AccessDenied": "the NAS's key may not do this: run `pulumi up`, which makes its policy",
-    "AccessDeniedException": "the NAS's key may not read it: does `pulumi stack output` show this secret?",
-    "ResourceNotFoundException": "there is no such secret: `pulumi up` makes it; name it in the config",
-    "UnrecognizedClientException": _NEW_KEY,
-    "InvalidClientTokenId": _NEW_KEY,
-    "InvalidSignatureException": _WRONG_KEY,
-    "SignatureDoesNotMatch": _WRONG_KEY,
-}
+_SET_CLOCK = "Set it in Control Panel > Regional Options > Time, or wait until NTP does"
+_EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_… of OpenSSL's x509_vfy.h
 
 
 class Metric(NamedTuple):
@@ -80,7 +59,8 @@ class Aws:
 
         Args:
             config: the agent's settings.
-            patient: the key may have been made a moment ago: a refusal of it is tried again for a minute.
+            patient: the key may have been made a moment ago: a refusal of it is tried again for a minute, and
+                otherwise a few times.
             say: is told what a person may want to know, such as a clock that is corrected.
 
         Raises:
@@ -90,9 +70,12 @@ class Aws:
         self._patient = patient
         self._say = say
         self._keys = list(config.access_keys)
-        self._skew = timedelta(0)
+        self._refused_before = ""
+        self._skew, self._clock_corrected = timedelta(0), False
         self._opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=trusting(config.ca_file)), _NoRedirect()
+            urllib.request.HTTPSHandler(context=trusting(config.ca_file)),
+            urllib.request.ProxyHandler(_https_proxy()),
+            _AsAnswered(),
         )
         self.calls = 0
 
@@ -155,37 +138,50 @@ class Aws:
 
     def _ask(self, service: str, what: str, headers: dict[str, str], body: bytes) -> bytes:
         """Send until AWS answers, or refuses for a reason that will stay."""
+        url = self._config.endpoints.get(service) or f"https://{service}.{self._config.region}.amazonaws.com/"
         began, tries = time.monotonic(), 0
         while True:
             tries += 1
-            patience = self._patient and time.monotonic() - began < _PATIENCE_SECONDS
             try:
-                answer = self._send(service, what, headers, body)
-            except AwsError as error:
-                if isinstance(error, ClockWrong) or tries >= TRIES:
-                    raise
-                _pause(tries, None)
+                answer = self._send(service, url, headers, body)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                reason = getattr(error, "reason", error)
+                if isinstance(reason, ssl.SSLCertVerificationError):
+                    raise _untrusted(url, reason) from None
+                left = began + LONGEST_SECONDS - time.monotonic()
+                if tries >= TRIES or left <= 0:
+                    raise AwsError(
+                        f"AWS could not be asked ({what} at {url}{_by_proxy(url)}): {reason}. "
+                        "The next run tries again"
+                    ) from None
+                self._say(f"{what}: {reason}, trying again")
+                _pause(tries, None, left)
                 continue
+            left = began + LONGEST_SECONDS - time.monotonic()
             if answer.status == http.client.OK:
                 return answer.body
-            if answer.is_about_the_clock and not self._skew:
+            if answer.is_about_the_clock and not self._clock_corrected:
                 self._correct_clock(what, answer)
+            elif answer.refuses_key and len(self._keys) > 1:
+                refused = self._keys.pop(0).id
+                self._say(f"AWS refused the access key {refused} ({answer.code}): trying the second one")
+                self._refused_before = f"; the access key {refused} was refused before: {answer.code}"
                 tries = 0
-            elif answer.code in _KEY_REFUSED and len(self._keys) > 1:
-                self._say(
-                    f"AWS refused the access key {self._keys[0].id} ({answer.code}): trying the second one"
-                )
-                del self._keys[0]
-            elif (answer.is_passing and tries < TRIES) or (answer.code in _KEY_REFUSED and patience):
+            elif left > 0 and self._may_pass(answer, tries):
                 self._say(f"{what}: {answer.code}, trying again")
-                _pause(tries, answer.retry_after)
+                _pause(tries, answer.retry_after, left)
             else:
-                advice = _ADVICE.get(answer.code)
-                text = f"AWS refused {what}: {answer.code}: {answer.message}"
-                raise AwsRefused(text + (f"; {advice}" if advice else ""))
+                advice = f"; {answer.advice}" if answer.advice else ""
+                raise AwsRefused(
+                    f"AWS refused {what}: {answer.code}: {answer.message}{advice}{self._refused_before}"
+                )
 
-    def _send(self, service: str, what: str, headers: dict[str, str], body: bytes) -> _Answer:
-        url = self._config.endpoints.get(service) or f"https://{service}.{self._config.region}.amazonaws.com/"
+    def _may_pass(self, answer: Answer, tries: int) -> bool:
+        if answer.refuses_key:
+            return self._patient or tries < REFUSED_TRIES
+        return answer.is_passing and tries < TRIES
+
+    def _send(self, service: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
         signed = sign(
             url=url,
             body=body,
@@ -199,16 +195,16 @@ class Aws:
         signed["User-Agent"] = f"synology-agent/{__version__}"
         request = urllib.request.Request(url, data=body, headers=signed)  # noqa: S310 - config.py saw to it
         self.calls += 1
-        try:
-            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
-                return _Answer(response.status, response.headers, _whole_body(response))
-        except urllib.error.HTTPError as error:
-            with error:
-                return _Answer(error.code, error.headers, error.read(_LARGEST_ANSWER))
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _unreachable(what, url, getattr(error, "reason", error)) from None
+        with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+            content = response.read(_LARGEST_ANSWER + 1)
+            if len(content) > _LARGEST_ANSWER:
+                raise AwsError(f"{url} answered with more than {_LARGEST_ANSWER} bytes, which AWS never does")
+            # With a bound, http.client does not mind a body that ends too early.
+            if len(content) < int(response.headers.get("Content-Length") or 0):
+                raise http.client.IncompleteRead(content)
+            return Answer(response.status, response.headers, content)
 
-    def _correct_clock(self, what: str, answer: _Answer) -> None:
+    def _correct_clock(self, what: str, answer: Answer) -> None:
         date = answer.date
         if date is None:
             raise ClockWrong(f"AWS refused {what} for the NAS's clock: {answer.message}. {_SET_CLOCK}")
@@ -221,66 +217,16 @@ class Aws:
         self._say(
             f"the NAS's clock is off by {skew.total_seconds():.0f} s: corrected for this run. {_SET_CLOCK}"
         )
-        self._skew = skew
+        self._skew, self._clock_corrected = skew, True
 
 
-_SET_CLOCK = "Set it in Control Panel > Regional Options > Time, best by NTP"
+class _AsAnswered(urllib.request.HTTPErrorProcessor):
+    """Neither follows a redirect, since a signed request is for one host, nor makes an error of a status."""
 
+    def http_response(self, request: urllib.request.Request, response: Any) -> Any:  # noqa: ARG002
+        return response
 
-class _Answer(NamedTuple):
-    status: int
-    headers: Any
-    body: bytes
-
-    @property
-    def _problem(self) -> tuple[str, str]:
-        """Code and message: JSON from Secrets Manager, XML from CloudWatch."""
-        text = self.body.decode("utf-8", errors="replace")
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = {"__type": _between(text, "Code"), "message": _between(text, "Message")}
-        if not isinstance(found, dict):
-            found = {}
-        code = str(found.get("__type") or found.get("code") or "").rsplit("#", 1)[-1]
-        return code or f"HTTP {self.status}", str(found.get("message") or found.get("Message") or "")
-
-    @property
-    def code(self) -> str:
-        return self._problem[0]
-
-    @property
-    def message(self) -> str:
-        return self._problem[1]
-
-    @property
-    def is_passing(self) -> bool:
-        too_many, server_error = http.client.TOO_MANY_REQUESTS, http.client.INTERNAL_SERVER_ERROR
-        return self.status == too_many or self.status >= server_error or self.code in _THROTTLED
-
-    @property
-    def is_about_the_clock(self) -> bool:
-        if self.code in ("RequestTimeTooSkewed", "RequestExpired"):
-            return True
-        return self.code in ("InvalidSignatureException", "SignatureDoesNotMatch") and (
-            "Signature expired" in self.message or "Signature not yet current" in self.message
-        )
-
-    @property
-    def date(self) -> datetime | None:
-        return _http_date(self.headers.get("Date"))
-
-    @property
-    def retry_after(self) -> float | None:
-        text = self.headers.get("Retry-After") or ""
-        return float(text) if text.isdigit() else None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A signed request is for one host: where that one sends it on, it is a refusal."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+    https_response = http_response
 
 
 def life_metrics(certificate: str, not_before: datetime, not_after: datetime, now: datetime) -> list[Metric]:
@@ -293,42 +239,35 @@ def life_metrics(certificate: str, not_before: datetime, not_after: datetime, no
     ]
 
 
-def _unreachable(what: str, url: str, reason: object) -> AwsError:
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        if _now() < _RELEASED:
-            return ClockWrong(
-                f"the NAS's clock says {_now():%Y-%m-%d %H:%M} UTC, which is over. {_SET_CLOCK}"
-            )
-        return AwsError(
-            f"{url} shows a certificate that this NAS does not trust ({reason.verify_message}). An old DSM "
-            "has old roots: update DSM, or name a PEM file with the missing root as ca_file in the config"
-        )
-    return AwsError(f"AWS could not be asked ({what} at {url}): {reason}. The next run tries again")
+def _untrusted(url: str, error: ssl.SSLCertVerificationError) -> AwsError:
+    now = f"the NAS's clock says {_now():%Y-%m-%d %H:%M} UTC"
+    if _now() < _RELEASED:
+        return ClockWrong(f"{now}, which is over. {_SET_CLOCK}")
+    clock = f", or {now} and is wrong" if error.verify_code in (_EXPIRED, _NOT_YET_VALID) else ""
+    return AwsError(
+        f"{url}{_by_proxy(url)} shows a certificate that this NAS does not trust ({error.verify_message}): "
+        f"an old DSM has old roots, and some proxies have a root of their own{clock}. Update DSM, or name a "
+        "PEM file with the missing root as ca_file in the config"
+    )
 
 
-def _whole_body(response: http.client.HTTPResponse) -> bytes:
-    """Read the body; with a bound, http.client does not mind one that ends too early."""
-    body = response.read(_LARGEST_ANSWER)
-    if len(body) < int(response.headers.get("Content-Length") or 0):
-        raise http.client.IncompleteRead(body)
-    return body
+def _https_proxy() -> dict[str, str]:
+    """Return the environment's proxy for https; http goes to 127.0.0.1 alone, and past any proxy."""
+    return {scheme: proxy for scheme, proxy in urllib.request.getproxies().items() if scheme == "https"}
 
 
-def _pause(tries: int, retry_after: float | None) -> None:
+def _by_proxy(url: str) -> str:
+    """Name the proxy between, without its password."""
+    target, proxy = urlsplit(url), _https_proxy().get("https")
+    if not proxy or target.scheme != "https" or urllib.request.proxy_bypass(target.netloc):
+        return ""
+    return " by the proxy {}".format(proxy.rpartition("@")[2])
+
+
+def _pause(tries: int, retry_after: float | None, left: float) -> None:
     longest = min(_LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (tries - 1))
     jitter = random.uniform(0, longest)  # noqa: S311 - no secret
-    time.sleep(jitter if retry_after is None else min(retry_after, _LONGEST_PAUSE_SECONDS) + jitter)
-
-
-def _http_date(text: str | None) -> datetime | None:
-    try:
-        return email.utils.parsedate_to_datetime(text or "").astimezone(timezone.utc)
-    except (TypeError, ValueError, IndexError):
-        return None
-
-
-def _between(xml: str, tag: str) -> str:
-    return xml.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+    time.sleep(min(jitter + (retry_after or 0.0), left))
 
 
 def _now() -> datetime:

@@ -27,7 +27,8 @@ class Before:
         fingerprints: of its leaf, or of its two in the dual layout; what is put back.
         default: id of the default entry, or an empty text.
         to: id of the entry that services were moved to; empty until it is known.
-        services: the services that were moved: key -> [id of the owner before, fingerprints of the copy].
+        owners: every service's key -> id of the entry that it was bound to.
+        services: the services that are taken: key -> fingerprints of the copy.
         files: copies that DSM does not list: path on the NAS -> name of the file in the backup.
     """
 
@@ -35,6 +36,7 @@ class Before:
     fingerprints: list[str]
     default: str
     to: str = ""
+    owners: dict[str, str] = field(default_factory=dict)
     services: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -70,7 +72,7 @@ class Backup:
 
     def save(self) -> None:
         """Write `before.json` anew."""
-        write_private(self.folder / "before.json", json.dumps(asdict(self.before), sort_keys=True).encode())
+        _write(self.folder, self.before)
 
 
 class Backups:
@@ -108,7 +110,7 @@ class Backups:
             for path in archive.glob("*.pem"):
                 if path.is_file():
                     write_private(folder / path.name, path.read_bytes())
-        write_private(folder / "before.json", json.dumps(asdict(before), sort_keys=True).encode())
+        _write(folder, before)
         write_private(self._journal, folder.name.encode())
         return Backup(folder)
 
@@ -129,6 +131,10 @@ class Backups:
 
     def _folders(self) -> list[Path]:
         return sorted(path for path in self._folder.glob("*") if path.is_dir())
+
+
+def _write(folder: Path, before: Before) -> None:
+    write_private(folder / "before.json", json.dumps(asdict(before), sort_keys=True).encode())
 
 
 def _drop(folder: Path) -> None:

@@ -12,7 +12,7 @@ from .dsm import Dsm
 from .entries import Entry, Service, all_services, owners
 from .errors import ConfigError
 from .pair import leaves
-from .ports import host_names, read_ports
+from .ports import Port, host_names, read_ports
 from .serving import Expectation, what_is_stale
 from .state import Installed
 
@@ -63,9 +63,10 @@ def what_is_lost(
         return [f"assign is {wanted.assign!r} now"]
     expected = Expectation()
     expected.add(dsm, entry, [installed.fingerprint])
-    unbound = plan_later(installed.bound, _served(dsm, entries)).take
+    ports = read_ports(dsm)
+    unbound = plan_later(installed.bound, _served(dsm, entries, ports)).take
     return [f"{service} is bound to nothing" for service in unbound] + what_is_stale(
-        dsm, expected, wanted.own_name
+        ports, expected, wanted.own_name
     )
 
 
@@ -89,7 +90,7 @@ def plan_install(
         ConfigError: `assign` lists what DSM does not have.
         DsmError: DSM does not tell its ports.
     """
-    served = _served(dsm, entries)
+    served = _served(dsm, entries, read_ports(dsm))
     if entry is not None and installed.entry == entry.id and installed.assign == wanted.assign:
         return plan_later(installed.bound, served)
     default = next((one for one in entries if one.is_default), None)
@@ -100,9 +101,9 @@ def plan_install(
     )
 
 
-def _served(dsm: Dsm, entries: Sequence[Entry]) -> list[Served]:
+def _served(dsm: Dsm, entries: Sequence[Entry], ports: Sequence[Port]) -> list[Served]:
     """Return every service with what it serves."""
-    owner, ports = owners(entries), read_ports(dsm)
+    owner = owners(entries)
     services = {service.key: service for service in all_services(dsm)}
     services.update({service.key: service for one in entries for service in one.services})
     return [

@@ -22,8 +22,9 @@ from .install import choose_installer
 from .pair import read_leaf, stage
 from .ports import read_ports
 from .proof import prove
+from .serving import served_at
 from .state import CertificateState
-from .tls import served_fingerprint, trusting
+from .tls import trusting
 
 _TESTED = ((6, 2), (7, 3))
 
@@ -64,7 +65,7 @@ def findings(config_path: Path, dsm: Dsm, home: Path) -> Iterator[Finding]:
         entries = nas.entries()
         yield Finding("ok", "dsm", f"{len(entries)} certificate entries, by {nas.way}")
         for port in read_ports(dsm):
-            served = served_fingerprint(port.number, port.name or config.certificates[0].own_name)
+            served = served_at(port, config.certificates[0].own_name)
             level = "ok" if served else "warn"
             yield Finding(level, "port", f"{port}: {'serves ' + served[:16] if served else 'no TLS answer'}")
     except DsmError as error:

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     codes = "".join(f"  {code:2}  {meaning}\n" for code, meaning in exit_codes())
     parser = argparse.ArgumentParser(
         prog="synology-agent",
-        description="Fetch the certificate from AWS, prove it, have DSM install it, check what is served. "
+        description="Fetch the certificate from AWS, prove it, have DSM install it, check what is served.\n"
         "Without a command it runs, as Task Scheduler lets it.",
         epilog=f"exit codes, the greater the worse:\n{codes}{_HOME}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

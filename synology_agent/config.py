@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from .errors import ConfigError
 
@@ -133,9 +134,20 @@ def _endpoints(path: Path, value: Any) -> dict[str, str]:
     endpoints = value if isinstance(value, dict) else dict.fromkeys(SERVICES, value)
     _only_known(endpoints, set(SERVICES), f"{path}: endpoint")
     for url in endpoints.values():
-        if not isinstance(url, str) or not url.startswith(("https://", "http://127.0.0.1:")):
+        if not isinstance(url, str) or not _is_safe(url):
             raise _wrong(path, "endpoint", url, "an https:// URL is wanted")
     return endpoints
+
+
+def _is_safe(url: str) -> bool:
+    """Tell whether requests may go there: by https, or by http to this machine; no host hides behind an @."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    safe = parts.scheme == "https" or (parts.scheme == "http" and host == "127.0.0.1")
+    return safe and bool(host) and "@" not in parts.netloc
 
 
 def _certificate(path: Path, fields: Any) -> WantedCertificate:

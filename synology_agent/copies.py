@@ -28,12 +28,10 @@ class Unlisted:
 
     Attributes:
         folder: where it stands.
-        package: name of the package that it belongs to.
         files: new content of each of its files; empty where the folder cannot be renewed as a whole.
     """
 
     folder: Path
-    package: str
     files: dict[Path, bytes]
 
 
@@ -48,7 +46,7 @@ def find_unlisted(dsm: Dsm, old_pairs: Iterable[Pair], new: Pair, listed: Collec
         texts = dict(_texts(folder))
         old = next((olds[one] for one in map(_first_leaf, texts.values()) if one in olds), None)
         if old is not None:
-            found.append(Unlisted(folder, _package(dsm, folder), _renewed(texts, old, new)))
+            found.append(Unlisted(folder, _renewed(texts, old, new)))
     return found
 
 
@@ -112,7 +110,8 @@ def _content(path: Path | None) -> bytes:
     return path.read_bytes() if path is not None else b""
 
 
-def _package(dsm: Dsm, folder: Path) -> str:
+def package_of(dsm: Dsm, folder: Path) -> str:
+    """Return the package, or subscriber, that a folder with a copy belongs to."""
     for root in map(dsm.real, _ROOTS):
         try:
             return folder.relative_to(root).parts[0]

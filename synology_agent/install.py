@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Protocol
+from typing import Callable, Iterable, Protocol
 
 from .backup import Backup, Backups, Before
 from .binding import Plan
-from .copies import find_unlisted
+from .copies import find_unlisted, package_of
 from .dsm import ApiRefused, Dsm, has_certificate_api
 from .entries import ARCHIVE, Entry, Service, entry_of, find_service, owners
 from .errors import DsmError, InstallFailed, RollbackFailed
@@ -65,6 +65,13 @@ class Proven:
     text: str
 
 
+def rollback_failed(what: str, backup: Backup) -> RollbackFailed:
+    """Return the error for `what` went wrong when `backup` was to be put back."""
+    return RollbackFailed(
+        f"{what}. Look at Control Panel > Security > Certificate now; the old files are in {backup.folder}"
+    )
+
+
 class Transaction:
     """Installs one certificate on one NAS."""
 
@@ -93,9 +100,9 @@ class Transaction:
             entry = self._replace(entry, description, new)
             backup.before.to = entry.id
             backup.save()
-            self._bind(entry, plan)
+            self._bind(entry, plan, backup.before)
             self._renew_unlisted(new, plan, backup)
-            self._restart_packages(entry.id)
+            self._restart_packages([one.key for one in entry_of(self._entries, entry.id).services], backup)
             proven = self._prove(entry.id, new)
         except (DsmError, OSError, ValueError) as error:
             raise self._fail(error, backup) from None
@@ -117,17 +124,17 @@ class Transaction:
         if before.default in ids:
             self._make_default(before.default)
         bound = owners(self._entries)
-        for key, (owner, *_) in before.services.items():
+        for key, owner in before.owners.items():
             if owner in ids and key in bound and before.to in ("", bound[key]):  # else its owner's choice
                 self._move(key, owner)
         if before.entry:
             self._put_back(entry_of(self._entries, before.entry), backup)
-        files = {self._dsm.real(path): backup.folder / name for path, name in before.files.items()}
-        replace_files({path: kept.read_bytes() for path, kept in files.items() if path.parent.is_dir()})
+        self._put_files_back(backup)
         proven = prove_served(self._dsm, self._before(before), self._own_name, self._say)
-        if files or self._reads > 1:  # something was put back
+        if before.files or self._reads > 1:  # something was put back
             with suppress(DsmError):  # what can be probed is proven already
                 self._dsm.reload_nginx()
+            self._restart_packages(before.owners, backup)
         self._backups.consume(backup)
         return proven
 
@@ -145,11 +152,11 @@ class Transaction:
                 entry=entry.id if entry else "",
                 fingerprints=fingerprints_in(self._archive(entry.id)) if entry else [],
                 default=next((one.id for one in self._entries if one.is_default), ""),
+                owners=owners(self._entries),
             )
             backup = self._backups.begin(before, self._archive(entry.id) if entry else None)
         for service in plan.take:
-            kept = [owners(self._entries).get(service.key, "")]
-            kept += fingerprints_in(self._dsm.real(service.copy_folder))
+            kept = fingerprints_in(self._dsm.real(service.copy_folder))
             backup.before.services.setdefault(service.key, kept)
         backup.save()
         return backup
@@ -184,16 +191,17 @@ class Transaction:
             write(FilesInstaller(self._dsm))
         self._read_back()
 
-    def _bind(self, entry: Entry, plan: Plan) -> None:
+    def _bind(self, entry: Entry, plan: Plan, before: Before) -> None:
         for service in plan.take:
             self._move(service.key, entry.id)
         if plan.default:
-            before = owners(self._entries)
             self._make_default(entry.id)
-            for key, owner in owners(self._entries).items():
-                if owner == entry.id and before.get(key, owner) != owner:
-                    self._say(f"DSM moved {key} along with the default")
-                    self._move(key, before[key])
+        ids = {one.id for one in self._entries}
+        for key, owner in owners(self._entries).items():
+            old = before.owners.get(key, owner)
+            if owner == entry.id and old != owner and old in ids and key not in before.services:
+                self._say(f"DSM moved {key} along with the default")
+                self._move(key, old)
 
     def _make_default(self, entry_id: str) -> None:
         """Make the entry the default, unless it is; read back."""
@@ -217,10 +225,15 @@ class Transaction:
             raise DsmError(f"DSM did not move {service} to entry {entry_id}, though it said so")
         self._say(f"{service} is bound to entry {entry_id}")
 
+    def _put_files_back(self, backup: Backup) -> None:
+        files = {self._dsm.real(path): backup.folder / name for path, name in backup.before.files.items()}
+        replace_files({path: kept.read_bytes() for path, kept in files.items() if path.parent.is_dir()})
+
     def _renew_unlisted(self, new: Pair, plan: Plan, backup: Backup) -> None:
+        self._put_files_back(backup)  # a run that was killed may have renewed half of a folder
         olds = [backup.pair] if backup.before.fingerprints else []
         if plan.take_unlisted:
-            owned = {owner for owner, *_ in backup.before.services.values()}
+            owned = {backup.before.owners.get(key) for key in backup.before.services}
             olds += [read_pair(self._archive(one.id)) for one in self._entries if one.id in owned]
         services = [service for one in self._entries for service in one.services]
         listed = {self._dsm.real(service.copy_folder) for service in services}
@@ -233,12 +246,13 @@ class Transaction:
                 backup.keep_file(self._dsm.on_nas(path), path.read_bytes())
             replace_files(copy.files)
             self._notes.append(f"{name} too, which DSM does not list")
-            self._restart(copy.package)
 
-    def _restart_packages(self, entry_id: str) -> None:
-        for service in entry_of(self._entries, entry_id).services:
-            if service.is_package and service.subscriber in _RESTARTED:
-                self._restart(service.subscriber)
+    def _restart_packages(self, keys: Iterable[str], backup: Backup) -> None:
+        """Restart those that run and have read what was replaced: of the services `keys`, and of files."""
+        found = {key.partition("/")[0] for key in keys} & _RESTARTED
+        found |= {package_of(self._dsm, self._dsm.real(path).parent) for path in backup.before.files}
+        for package in sorted(found):
+            self._restart(package)
 
     def _restart(self, package: str) -> None:
         if not self._dsm.is_running(package):
@@ -265,7 +279,8 @@ class Transaction:
         expected = Expectation(silent=self._silent or ())
         if before.fingerprints:
             expected.add(self._dsm, entry_of(entries, before.entry), before.fingerprints)
-        for key, (owner, *leaves) in before.services.items():
+        for key, leaves in before.services.items():
+            owner = before.owners.get(key)
             if owner and owners(entries).get(key) == owner and owner != before.entry:
                 good = [*leaves, *fingerprints_in(self._archive(owner))]
                 expected.services[key] = good
@@ -277,9 +292,9 @@ class Transaction:
         try:
             self.undo(backup)
         except (DsmError, OSError, ValueError) as second:
-            return RollbackFailed(
-                f"{error}. What was there before could not be put back: {second}. Look at Control Panel > "
-                f"Security > Certificate now; the old files are in {backup.folder}; the next run tries again"
+            return rollback_failed(
+                f"{error}. What was there before could not be put back: {second}. The next run tries again",
+                backup,
             )
         return InstallFailed(f"{error}. What was served before is back, and proven; the next run tries again")
 

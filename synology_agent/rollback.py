@@ -9,8 +9,8 @@ from typing import Callable
 from .backup import Backup, Backups
 from .config import Config, WantedCertificate
 from .dsm import Dsm
-from .errors import ConfigError, DsmError, RollbackFailed
-from .install import Transaction
+from .errors import ConfigError, DsmError
+from .install import Transaction, rollback_failed
 from .pair import read_leaf
 from .state import CertificateState, Installed, alone
 
@@ -53,10 +53,7 @@ def rollback(
         try:
             proven = Transaction(dsm, backups, wanted.own_name, say).undo(backup)
         except (DsmError, OSError, ValueError) as error:
-            raise RollbackFailed(
-                f"{wanted.name}: {error}. Look at Control Panel > Security > Certificate now; the old files "
-                f"are in {backup.folder}"
-            ) from None
+            raise rollback_failed(f"{wanted.name}: {error}", backup) from None
         state.write(before)
     back = f"serial {before.serial}" if before.serial else "what DSM had before"
     tell(

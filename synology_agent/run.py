@@ -15,7 +15,7 @@ from .document import not_issued_yet, read_document
 from .dsm import Dsm
 from .entries import ARCHIVE, Entry, description_of, find_entry
 from .errors import AgentError, AwsError, DsmError, RollbackFailed
-from .install import Transaction, choose_installer
+from .install import Transaction, choose_installer, rollback_failed
 from .pair import leaves, read_leaf, stage
 from .proof import prove
 from .state import CertificateState, Installed, alone
@@ -144,9 +144,8 @@ def _undo_interrupted(
     try:
         transaction.undo(interrupted)
     except (DsmError, OSError, ValueError) as second:
-        raise RollbackFailed(
-            f"{error}. Besides, an interrupted install could not be undone: {second}. Look at Control Panel "
-            f"> Security > Certificate now; the old files are in {interrupted.folder}"
+        raise rollback_failed(
+            f"{error}. Besides, an interrupted install could not be undone: {second}", interrupted
         ) from None
 
 

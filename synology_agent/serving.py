@@ -47,6 +47,11 @@ def fingerprints_in(folder: Path) -> list[str]:
     return [leaf.fingerprint for leaf in leaves(folder)]
 
 
+def served_at(port: Port, own_name: str) -> str | None:
+    """Return the fingerprint served at a port, asked for by its host name or the NAS's; None if silent."""
+    return served_fingerprint(port.number, port.name or own_name)
+
+
 def stale_copies(expected: Expectation) -> list[str]:
     """Return the folders that hold another leaf than expected; one that there is not serves nothing."""
     return [
@@ -61,7 +66,7 @@ def stale_ports(ports: Iterable[Port], expected: Expectation, own_name: str) -> 
     stale = []
     for port in ports:
         if port.service in expected.services:
-            served = served_fingerprint(port.number, port.name or own_name)
+            served = served_at(port, own_name)
             is_silent = served is None and port in expected.silent
             if served not in expected.services[port.service] and not is_silent:
                 stale.append(f"port {port}")
@@ -70,16 +75,11 @@ def stale_ports(ports: Iterable[Port], expected: Expectation, own_name: str) -> 
 
 def silent_ports(ports: Iterable[Port], own_name: str) -> list[Port]:
     """Return the ports without a TLS answer, as of a rule that is switched off; never DSM's own page."""
-    return [
-        port
-        for port in ports
-        if port.name is not None and served_fingerprint(port.number, port.name or own_name) is None
-    ]
+    return [port for port in ports if port.name is not None and served_at(port, own_name) is None]
 
 
-def what_is_stale(dsm: Dsm, expected: Expectation, own_name: str) -> list[str]:
+def what_is_stale(ports: Collection[Port], expected: Expectation, own_name: str) -> list[str]:
     """Return every copy and port that serves another leaf than expected; no answer is no other leaf."""
-    ports = read_ports(dsm)
     expected.silent = ports
     return stale_copies(expected) + stale_ports(ports, expected, own_name)
 

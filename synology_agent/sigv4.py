@@ -1,4 +1,4 @@
-"""Signature Version 4 for AWS's JSON services (AWS General Reference, "Create a signed AWS API request")."""
+"""Signature Version 4 in headers (IAM User Guide, "Create a signed AWS API request"), S3 excepted."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def sign(
     access_key_id: str,
     secret_access_key: str,
     timestamp: str,
+    method: str = "POST",
 ) -> dict[str, str]:
-    """Return the headers of a signed POST: those given, Host, X-Amz-Date and Authorization.
+    """Return the headers of a signed request: those given, Host, X-Amz-Date and Authorization.
 
     Args:
-        url: where the request goes; its query, if any, is encoded as it has to be sent.
+        url: where the request goes, encoded as it has to be sent; its path has no dot segments.
         body: what is sent.
         headers: further headers, all of which are signed.
         service: the service's signing name, such as `secretsmanager`.
@@ -31,6 +32,7 @@ def sign(
         access_key_id: the access key.
         secret_access_key: its secret.
         timestamp: the time of the request in UTC, as `20261125T020000Z`.
+        method: HTTP's.
     """
     parts = urlsplit(url)
     signed = {**headers, "Host": parts.netloc, "X-Amz-Date": timestamp}
@@ -38,7 +40,7 @@ def sign(
     names = ";".join(sorted(canonical))
     request = "\n".join(
         (
-            "POST",
+            method,
             quote(parts.path or "/", safe="/-_.~"),
             _canonical_query(parts.query),
             *(f"{name}:{canonical[name]}" for name in sorted(canonical)),

@@ -17,8 +17,8 @@ from .errors import AgentError, DsmError, NotIssuedYet
 from .install import choose_installer
 from .pair import holds
 from .ports import Port, read_ports
+from .serving import served_at
 from .state import CertificateState
-from .tls import served_fingerprint
 
 _DAY_SECONDS = 86_400
 
@@ -121,11 +121,7 @@ def _serves(
         if service.is_quickconnect:
             continue
         probed = [port for port in ports if port.service == service.key]
-        stale = [
-            str(port)
-            for port in probed
-            if served_fingerprint(port.number, port.name or own_name) != fingerprint
-        ]
+        stale = [str(port) for port in probed if served_at(port, own_name) != fingerprint]
         copy = holds(dsm.real(service.copy_folder), fingerprint)
         found.append(
             {

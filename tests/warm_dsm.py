@@ -145,7 +145,7 @@ def _fork(work: Callable[[], None]) -> None:
 
 def _serve(line: socket.socket, command: list[str], fault: str) -> None:
     if fault == "hang":
-        time.sleep(5)
+        time.sleep(60)
         return
     answer = _LIE if fault == "lie" else (1, "", "it failed\n") if fault == "fail" else _run(*command)
     status, out, err = answer

@@ -139,8 +139,7 @@ class Factory:
     def add_packages(self, packages: Iterable[str], pair: Pair | DualPair) -> None:
         """Install the packages, with copies of `pair` where DSM knows of none."""
         for package in packages:
-            if isinstance(pair, Pair):
-                write_own_copies(self.tree, package, pair)
+            write_own_copies(self.tree, package, pair)
             install_package(self.tree, package)
 
     def finish(self, *, web_api: bool) -> None:

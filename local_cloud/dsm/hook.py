@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from local_cloud.dsm.faults import can_fail
 from local_cloud.dsm.releases import release_of
 from local_cloud.dsm.tree import DsmTree, Json
 
 LOG = "certificate.d.log"
 
 
+@can_fail()
 def main(program: str, arguments: Sequence[str]) -> int:
     """Run the hook and return its exit code."""
     tree = DsmTree.containing(program)

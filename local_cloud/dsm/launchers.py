@@ -15,6 +15,7 @@ from local_cloud.dsm.releases import release_of
 from local_cloud.dsm.tree import DsmTree, write_file
 
 _PROJECT = Path(__file__).resolve().parents[2]
+_SYNOPKG = "/usr/syno/bin/synopkg"
 _WEB_API = {"/usr/syno/bin/synowebapi": "synowebapi"}
 _SYSTEMD = {
     "/usr/syno/bin/synow3tool": "synow3tool",
@@ -28,10 +29,14 @@ _BEFORE_SYSTEMD = {
 }
 
 
+PLACES = {Path(place).name: place for place in (_SYNOPKG, *_WEB_API, *_SYSTEMD, *_BEFORE_SYSTEMD)}
+"""Each program's place in the tree, by its name."""
+
+
 def write_launchers(tree: DsmTree, *, web_api: bool) -> None:
     """Write the programs of the tree's release, and the hooks of the subscribers in SERVICES."""
     systemd = release_of(tree).systemd
-    programs = {"/usr/syno/bin/synopkg": "synopkg"}
+    programs = {_SYNOPKG: "synopkg"}
     programs |= _SYSTEMD if systemd else _BEFORE_SYSTEMD
     programs |= _WEB_API if web_api else {}
     for service in tree.services():

@@ -3,7 +3,7 @@
 As on DSM 7, a server includes `/usr/syno/etc/www/certificate/<subscriber>_<service>/cert.conf`, which names
 files made from the service's copy. So a new copy is served after `synow3tool --gen-all` *and* a reload of
 nginx, as the public tools do it: `synow3tool --gen-all && systemctl reload nginx`. On DSM 6.2 nginx reads the
-copies themselves, and the reverse proxy's servers stand in a file of their own (likely).
+copies themselves. The reverse proxy's servers stand in a file of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ CONFIGURATION = "/etc/nginx/nginx.conf"
 DSM_SETTINGS = "/usr/syno/etc/www/DSM.json"
 REVERSE_PROXY_RULES = "/usr/syno/etc/www/ReverseProxy.json"
 PROGRAM = "/usr/bin/nginx"
-PROXY_SERVERS = "/etc/nginx/app.d/server.ReverseProxy.conf"
 SYNOINFO = "/etc/synoinfo.conf"
 PAGE = "<!doctype html><title>Synology DiskStation</title><h1>Synology DiskStation (simulated)</h1>"
 HTTPS = 1
@@ -64,10 +63,8 @@ def generate(tree: DsmTree) -> None:
     tree.path("/run").mkdir(exist_ok=True)
     servers = [*_dsm_servers(tree, settings), *_fallback_servers(tree, settings, rules)]
     proxies = [_proxy_server(tree, rule) for rule in rules]
-    if release_of(tree).systemd:
-        servers += proxies
-    else:
-        write_file(tree.path(PROXY_SERVERS), "".join(proxies).encode())
+    write_file(tree.path(release_of(tree).proxy_servers), "".join(proxies).encode())
+    if not release_of(tree).systemd:
         write_file(tree.path(SYNOINFO), _synoinfo(settings).encode())
     write_file(tree.path(CONFIGURATION), _configuration(tree, servers).encode())
 
@@ -85,7 +82,7 @@ http {{
   default_type text/html;
 {temporary}
   include {_quoted(tree.path("/etc/nginx/conf.d/*.conf"))};
-  include {_quoted(tree.path("/etc/nginx/app.d/*.conf"))};
+  include {_quoted(tree.path(release_of(tree).proxy_servers))};
 {"".join(servers)}}}
 """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from local_cloud.dsm.tree import DsmTree, Json, Pair, write_file
+from local_cloud.dsm.tree import DsmTree, DualPair, Json, Pair, leaf_file, write_file
 
 VIRTUAL_HOST: Json = {
     "display_name": "site:80\n/443\n",
@@ -45,7 +45,7 @@ LISTED = {"WebStation": [VIRTUAL_HOST], "VPNCenter": [OPENVPN], "DirectoryServer
 """Package -> its services in INFO."""
 
 OPENVPN_KEYS = "/usr/syno/etc/packages/VPNCenter/openvpn/keys"
-"""Likely: public tools name the folder's end and its four files."""
+"""Two public tools name it. That DSM's own hook leaves it as it is, is the harder reading."""
 
 
 def install_package(tree: DsmTree, package: str, *, running: bool = True) -> None:
@@ -67,41 +67,66 @@ def is_running(tree: DsmTree, package: str) -> bool:
 
 
 def restart(tree: DsmTree, package: str) -> None:
-    """Let the package read its certificate anew, and run."""
+    """Let the package read its certificate anew, and run, also where it was stopped."""
     tree.log("systemctl.log", f"restart {package}")
     write_file(_folder(tree, package) / "running", b"")
     remember_served(tree, package)
 
 
+def stop(tree: DsmTree, package: str) -> None:
+    """Stop the package, as its owner does."""
+    (_folder(tree, package) / "running").unlink(missing_ok=True)
+
+
 def remember_served(tree: DsmTree, package: str) -> None:
-    """Remember what a package has read at its start: the copy of its first service."""
-    for service in LISTED.get(package, ())[:1]:
-        certificate = tree.copy_folder(service) / "cert.pem"
-        if certificate.exists():
-            digest = hashlib.sha256(certificate.read_bytes()).hexdigest()
-            write_file(_folder(tree, package) / "served", digest.encode())
+    """Remember the leaf that a package reads at its start, where it reads one then."""
+    leaf = _read_at_start(tree, package)
+    if leaf is not None and leaf.exists():
+        write_file(_folder(tree, package) / "served", _fingerprint(leaf.read_bytes()).encode())
+
+
+def served_by(tree: DsmTree, package: str) -> str | None:
+    """Return the fingerprint of what a package serves, read at its last start.
+
+    It is the SHA-256 of the DER, in hex; None while the package is stopped, and for one that does not keep
+    what it has read.
+    """
+    served = _folder(tree, package) / "served"
+    return served.read_text() if is_running(tree, package) and served.exists() else None
 
 
 def serves(tree: DsmTree, package: str, leaf: bytes) -> bool:
-    """Tell whether the package has read `leaf` (PEM) at its last start."""
-    served = _folder(tree, package) / "served"
-    return served.exists() and served.read_text() == hashlib.sha256(leaf).hexdigest()
+    """Tell whether the package serves `leaf` (PEM)."""
+    return served_by(tree, package) == _fingerprint(leaf)
 
 
-def write_own_copies(tree: DsmTree, package: str, pair: Pair) -> None:
-    """Write the copies that DSM does not know of."""
+def write_own_copies(tree: DsmTree, package: str, pair: Pair | DualPair) -> None:
+    """Write the copies that DSM does not know of; OpenVPN's are of one certificate, whatever DSM's are."""
     if package == "WebStation":
         for name, content in pair.files().items():
             write_file(tree.copy_folder(PORTAL) / name, content, mode=0o400)
     if package == "VPNCenter":
+        single = pair if isinstance(pair, Pair) else pair.rsa
         files = {
-            "server.crt": pair.leaf,
-            "server.key": pair.key,
-            "ca_bundle.crt": pair.chain,
-            "ca.crt": pair.chain,
+            "server.crt": single.leaf,
+            "server.key": single.key,
+            "ca_bundle.crt": single.chain,
+            "ca.crt": single.chain,
         }
         for name, content in files.items():
             write_file(tree.path(OPENVPN_KEYS) / name, content, mode=0o400)
+
+
+def _read_at_start(tree: DsmTree, package: str) -> Path | None:
+    if package == "VPNCenter":
+        return tree.path(OPENVPN_KEYS) / "server.crt"
+    return leaf_file(tree.copy_folder(LDAP)) if package == "DirectoryServer" else None
+
+
+def _fingerprint(leaf: bytes) -> str:
+    import ssl  # noqa: PLC0415  # most programs start without it
+
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(leaf.decode())).hexdigest()
 
 
 def _folder(tree: DsmTree, package: str) -> Path:

@@ -1,4 +1,4 @@
-"""SYNO.Core.Web.DSM and SYNO.Core.AppPortal.ReverseProxy: the settings of the recipe's last chapter."""
+"""SYNO.Core.Web.DSM, SYNO.Core.AppPortal and its ReverseProxy: the settings of the recipe's last chapter."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ def set_settings(tree: DsmTree, parameters: Json) -> Json:
     generate(tree)
     reload_nginx(tree)
     return {}
+
+
+def list_portals(_: DsmTree, __: Json) -> Json:
+    """AppPortal list, version 2, as N4S4/synology-api shows it: here one without an address of its own."""
+    portal = {
+        "display_name": "File Station",
+        "enable_redirect": False,
+        "id": "SYNO.SDS.App.FileStation3.Instance",
+    }
+    return {"portal": [portal]}
 
 
 def list_rules(tree: DsmTree, _: Json) -> Json:

@@ -21,14 +21,17 @@ class Release:
         web_api: synowebapi is there by itself (unsure for 6.2: there it is a switch).
         systemd: nginx is reloaded by systemctl, from copies that `synow3tool --gen-all` makes; before, nginx
             reads the services' copies themselves, and a script of its own reloads it.
+        proxy_servers: nginx's generated servers of the reverse proxy, as public tools name the file.
         dual: DSM's own certificate is an RSA and an EC one, without a cert.pem (measured on 7.3-86009).
-        private_tmp: synowebapi does not see what others put into /tmp (reported on 7.2.2, not so on 7.3).
+        private_tmp: synowebapi does not see what others put into /tmp (reported on 7.2.2, not so on 7.3, and
+            unsure elsewhere: the harder reading).
     """
 
     product: str
     build: int
     web_api: bool = True
     systemd: bool = True
+    proxy_servers: str = "/etc/nginx/sites-enabled/server.ReverseProxy.conf"
     dual: bool = False
     private_tmp: bool = True
 
@@ -53,7 +56,13 @@ class Release:
 
 
 RELEASES = {
-    "6.2": Release("6.2.4", 25556, web_api=False, systemd=False, private_tmp=False),
+    "6.2": Release(
+        "6.2.4",
+        25556,
+        web_api=False,
+        systemd=False,
+        proxy_servers="/etc/nginx/app.d/server.ReverseProxy.conf",
+    ),
     "7.0": Release("7.0.1", 42218),
     "7.1": Release("7.1.1", 42962),
     "7.2": Release("7.2.2", 72806),

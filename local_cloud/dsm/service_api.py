@@ -13,7 +13,7 @@ _SERVICE_FIELDS = {"display_name", "isPkg", "owner", "service", "subscriber"}
 def set_services(tree: DsmTree, parameters: Json) -> Json:
     """Service set, version 1: `settings` lists {"service": the whole object as listed, "old_id", "id"}."""
     settings = parameters.get("settings")
-    known = {service_key(service): service for service in tree.services()}
+    known = tree.known_services()
     if not isinstance(settings, list) or not settings:
         raise ApiError(BAD_ASSIGNMENT)
     for setting in settings:

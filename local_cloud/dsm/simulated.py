@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from local_cloud.dsm.launchers import PLACES
 from local_cloud.dsm.nginx import (
     DSM_SETTINGS,
     REVERSE_PROXY_RULES,
@@ -15,7 +16,7 @@ from local_cloud.dsm.nginx import (
     nginx_command,
     reload_nginx,
 )
-from local_cloud.dsm.packages import LISTED
+from local_cloud.dsm.packages import LISTED, served_by, stop
 from local_cloud.dsm.releases import RELEASES
 from local_cloud.dsm.switches import Switches, read_switches, write_switches
 from local_cloud.dsm.tree import DsmTree, Json, Pair
@@ -201,21 +202,49 @@ class SimulatedDsm(Startable):
     def switch(self, **changes: Any) -> None:
         """Change switches (see `Switches`), such as `dsm.switch(lie_on_import=True)`.
 
+        `dsm.switch(faults={"systemctl:reload": "hang"})` replaces all faults.
+
         Raises:
             TypeError: there is no such switch.
+            ValueError: there is no such fault, or no such program in this release.
         """
+        for place in changes.get("faults", {}):
+            name = place.partition(":")[0]
+            if not any(self.root.rglob(name)):
+                raise ValueError(f"fault {place!r}: this NAS has no program {name}")
         write_switches(self.tree, **changes)
 
-    def add_entry(self, description: str, pair: Pair, services: Sequence[Json] = ()) -> str:
-        """Add an archive entry, with copies for its services, and return its id."""
+    def add_entry(
+        self,
+        description: str,
+        pair: Pair,
+        services: Sequence[Json] = (),
+        *,
+        deletable: bool | None = True,
+    ) -> str:
+        """Add an archive entry, with copies for its services, and return its id.
+
+        With None it has no `user_deletable`; a second one may have the description of another.
+        """
         from local_cloud.dsm.factory import Factory  # noqa: PLC0415
 
-        return Factory(self.tree).add_entry(description, pair, services)
+        return Factory(self.tree).add_entry(description, pair, services, deletable=deletable)
+
+    def served_by(self, package: str) -> str | None:
+        """Return the SHA-256 of the leaf that a package read at its last start; None while stopped."""
+        return served_by(self.tree, package)
+
+    def stop_package(self, package: str) -> None:
+        """Stop a package, as its owner does."""
+        stop(self.tree, package)
 
     def program(self, name: str) -> Path:
-        """Return the path of a program of DSM 7: synowebapi, synow3tool, systemctl, synopkg and so on."""
-        folder = "usr/bin" if name == "systemctl" else "usr/syno/bin"
-        return self.root / folder / name
+        """Return the path of a program: synowebapi, synow3tool, systemctl, synopkg and so on.
+
+        Raises:
+            KeyError: the simulation knows no such program; a known one may be absent in the release.
+        """
+        return self.root / PLACES[name].lstrip("/")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from local_cloud.dsm.faults import can_fail
 from local_cloud.dsm.nginx import generate
 from local_cloud.dsm.tree import DsmTree
 
 
+@can_fail()
 def main(program: str, arguments: Sequence[str]) -> int:
     """Run the program and return its exit code."""
     if list(arguments) != ["--gen-all"]:

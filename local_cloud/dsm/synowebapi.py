@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from local_cloud.dsm.api_error import UNKNOWN_API, UNKNOWN_METHOD, UNKNOWN_VERSION, ApiError
+from local_cloud.dsm.faults import can_fail
 from local_cloud.dsm.tree import DsmTree, Json
 
 Method: TypeAlias = Callable[[DsmTree, Json], Json]
@@ -28,6 +29,7 @@ _APIS: dict[str, tuple[int, dict[str, str]]] = {
     # 7.3.2 has no `get` here (error 103): the union of `services` over the list is the enumeration.
     "SYNO.Core.Certificate.Service": (1, {"set": "service_api.set_services"}),
     "SYNO.Core.Web.DSM": (2, {"get": "portal_api.get_settings", "set": "portal_api.set_settings"}),
+    "SYNO.Core.AppPortal": (2, {"list": "portal_api.list_portals"}),
     "SYNO.Core.AppPortal.ReverseProxy": (
         1,
         {"list": "portal_api.list_rules", "create": "portal_api.create_rule"},
@@ -38,6 +40,7 @@ _APIS: dict[str, tuple[int, dict[str, str]]] = {
 _NUMBER_FIRST = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
+@can_fail(lie='{"data": {}, "success": true}\n')
 def main(program: str, arguments: Sequence[str]) -> int:
     """Run the program and return its exit code: 0 for a refused call too (unsure): the JSON has the error."""
     if list(arguments[:1]) != ["--exec-fastwebapi"]:

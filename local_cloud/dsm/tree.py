@@ -1,4 +1,4 @@
-"""The files in which DSM 7 keeps certificates, read and written by every program of the simulation.
+"""The files in which DSM keeps certificates, read and written by every program of the simulation.
 
 Sources are public tools and their authors' measurements, none of it official: `_archive` has one folder a
 certificate, named by a random 6-character id; INFO maps the id to its description and services; each service
@@ -25,7 +25,7 @@ SINGLE = ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem")
 PREFIXES = ("RSA-", "ECC-")
 """Of the same four files in the dual layout."""
 
-_LAYOUT = (*SINGLE, *(f"{prefix}{name}" for prefix in PREFIXES for name in SINGLE))
+_DUAL = tuple(f"{prefix}{name}" for prefix in PREFIXES for name in SINGLE)
 _MARK = "etc.defaults/VERSION"
 
 
@@ -51,11 +51,15 @@ class DualPair:
     ecc: Pair
 
     def files(self) -> dict[str, bytes]:
-        """Return the eight files of an archive folder or of a copy in DSM's dual layout."""
+        """Return the files of an archive folder or of a copy in DSM's dual layout.
+
+        Six were measured, for a self-signed one: there is no file of an empty chain.
+        """
         return {
             f"{prefix}{name}": content
             for prefix, pair in zip(PREFIXES, (self.rsa, self.ecc), strict=True)
             for name, content in pair.files().items()
+            if content
         }
 
 
@@ -90,13 +94,18 @@ class DsmTree:
     def write_info(self, entries: dict[str, Json]) -> None:
         """Write `_archive/INFO`, and `SERVICES` with the services that it names and those known before.
 
-        The shape of SERVICES is unsure (an array, or an object of arrays): here it is an array.
+        SERVICES is an array, as a public tool for 7.2.1 reads it; other tools know an object of arrays.
         """
         known = {service_key(service): service for service in self.services()}
         for entry in entries.values():
             known.update({service_key(service): service for service in entry["services"]})
         self.write_json(self.archive / "INFO", entries)
         self.write_json(self.archive / "SERVICES", list(known.values()))
+
+    def known_services(self) -> dict[tuple[str, str], Json]:
+        """Return every service, bound or not, with all keys that INFO, or else SERVICES, has of it."""
+        listed = [service for entry in self.info().values() for service in entry["services"]]
+        return {service_key(service): service for service in [*self.services(), *listed]}
 
     def services(self) -> list[Json]:
         """Read `_archive/SERVICES`: every service, bound or not."""
@@ -137,9 +146,16 @@ class DsmTree:
         _write_layout(self.archive / entry_id, pair.files())
 
     def copy_to_service(self, entry_id: str, service: Json) -> None:
-        """Write the service's own copy from the archive."""
+        """Write the service's own copy from the archive.
+
+        Of a dual entry the dual files are copied and no others: a cert.pem that was put there is not served.
+        Without a leaf in the archive the copy stays (unsure).
+        """
         archive = self.archive / entry_id
-        files = {name: (archive / name).read_bytes() for name in _LAYOUT if (archive / name).exists()}
+        if not leaf_file(archive).exists():
+            return
+        names = SINGLE if leaf_file(archive).name in SINGLE else _DUAL
+        files = {name: (archive / name).read_bytes() for name in names if (archive / name).exists()}
         _write_layout(self.copy_folder(service), files)
 
     def log(self, name: str, line: str) -> None:
@@ -177,7 +193,7 @@ def leaf_file(folder: Path) -> Path:
 def _write_layout(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         write_file(folder / name, content, mode=0o400)
-    for name in set(_LAYOUT) - files.keys():
+    for name in {*SINGLE, *_DUAL} - files.keys():
         (folder / name).unlink(missing_ok=True)
 
 

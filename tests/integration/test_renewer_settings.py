@@ -263,7 +263,8 @@ class Requests:
             return send(session, request)
 
         def send_acme(network: Network, method: str, url: str, *rest: Any, **more: Any) -> Any:
-            self.acme.append(f"{method} {url}")
+            if self.acme[-1:] != [f"{method} {url}"]:  # asked again at once: a poll, for as long as it takes
+                self.acme.append(f"{method} {url}")
             return post(network, method, url, *rest, **more)
 
         def get_acme(url: str, ca_root: str | None) -> Any:

@@ -32,6 +32,7 @@ from rich.console import Console
 
 from local_cloud.dsm import ReverseProxy, SimulatedDsm
 from local_cloud.dsm.issuing import Issuer, issue, make_issuer
+from local_cloud.dsm.packages import OPENVPN_KEYS
 from local_cloud.dsm.tree import Pair
 from local_cloud.ministack.server import REGION, ROOT, LocalAws
 from local_cloud.processes import LOOPBACK, wait_until
@@ -47,6 +48,7 @@ NAMES = ["example.com", "*.example.com"]
 NAVIDROME, BLOG = "navidrome.example.com", "blog.other.test"
 HOME = "volume1/@synology-https"
 KILL = "kill"
+_HANG_SECONDS = 5.0  # more than any command takes on a busy machine
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Scenario:
 
     version: str
     first: bool
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """One that keeps copies of its own and one that reads its copy at start, where that is tried too."""
+        return ("VPNCenter", "DirectoryServer") if (self.version, self.first) == ("7.2", False) else ()
 
     def __str__(self) -> str:
         return f"{self.version} {'first install' if self.first else 'renewal'}"
@@ -147,6 +154,7 @@ class Bench:
             issuer=self._ca,
             recipe=False,
             proxies=[ReverseProxy(NAVIDROME), ReverseProxy(BLOG, own_certificate=True)],
+            packages=scenario.packages,
             version=scenario.version,
         ).create()
         self.warm = stack.enter_context(WarmDsm(self._work / "socket"))
@@ -177,7 +185,7 @@ class Bench:
 
     def comes_to_serve(self, wanted: dict[tuple[int, str], str]) -> bool:
         """Tell whether this is served once nginx's old workers, which may still accept, are gone."""
-        for _ in range(20):
+        for _ in range(100):
             if self.served() == wanted:
                 return True
             time.sleep(0.05)
@@ -185,7 +193,7 @@ class Bench:
 
     def restore(self) -> None:
         """Put the tree back, and have nginx serve it."""
-        for folder in ("usr/syno/etc", "usr/local/etc", HOME):
+        for folder in ("usr/syno/etc", "usr/local/etc", "var/packages", HOME):
             shutil.rmtree(self.dsm.root / folder, ignore_errors=True)
             if (self._work / "saved" / folder).exists():
                 shutil.copytree(self._work / "saved" / folder, self.dsm.root / folder, symlinks=True)
@@ -209,7 +217,7 @@ class Bench:
             last = self._run()
         if last.exit_code != 0:
             broken.append(f"the next run exited with {last.exit_code}")
-        broken += self._check_end()
+        broken += self._check_end(restarted=case.fault == KILL)
         if client.wrong or not client.asked:
             broken.append(f"{len(client.wrong)} of {client.asked} handshakes were wrong: {client.wrong[:3]}")
         if not broken:
@@ -229,6 +237,8 @@ class Bench:
     def _run(self, case: Case | None = None) -> Ending:
         arguments = ["run", "--verbose", "--config", str(self.dsm.root / HOME / "config.json")]
         arguments += ["--root", str(self.dsm.root)]
+        if case is not None and case.fault == "hang":
+            return self.agent.run(Job(arguments, str(self.log), command_seconds=_HANG_SECONDS))
         if case is None or case.call >= 0:
             return self.agent.run(Job(arguments, str(self.log)))
         return self.agent.run(Job(arguments, str(self.log), case.step, case.fault))
@@ -246,7 +256,8 @@ class Bench:
             wanted.update(dict.fromkeys(self.places[:2], leaf_of(self.new)))
         return [] if self.comes_to_serve(wanted) else [f"exit code {exit_code}, served is {self.served()}"]
 
-    def _check_end(self) -> list[str]:
+    def _check_end(self, *, restarted: bool = True) -> list[str]:
+        """Return what does not hold; a package that could not be restarted is named by the agent, no more."""
         broken: list[str] = []
         new, tree = leaf_of(self.new), self.dsm.tree
         info = tree.info()
@@ -254,12 +265,22 @@ class Bench:
         if len(ours) != 1 or len(info) != self.entries:
             return [f"the entries are {sorted(entry['desc'] for entry in info.values())}"]
         services = {f"{one['subscriber']}/{one['service']}": one for one in info[ours[0]]["services"]}
-        if not {"system/default", "smbftpd/ftpd"} <= set(services) or len(services) != 4:
+        count = 4 + len(self.scenario.packages)
+        if not {"system/default", "smbftpd/ftpd"} <= set(services) or len(services) != count:
             broken.append(f"ours serves {sorted(services)}")
         folders = [tree.archive / ours[0], *(tree.copy_folder(service) for service in services.values())]
         stale = [str(folder) for folder in folders if leaf_in(folder) != new]
         if stale:
             broken.append(f"stale: {stale}")
+        if self.scenario.packages:
+            keys = tree.path(OPENVPN_KEYS)
+            if ((keys / "server.crt").read_bytes(), (keys / "server.key").read_bytes()) != (
+                self.new.leaf,
+                self.new.key,
+            ):
+                broken.append("OpenVPN's own copy is another, or half")
+            if restarted and self.dsm.served_by("DirectoryServer") != new:
+                broken.append("the directory server was not restarted")
         if tree.default_id != ours[0]:
             broken.append("ours is not the default")
         expected = {**self.before, **dict.fromkeys(self.places[:2], new)}

@@ -31,7 +31,6 @@ from synology_agent import cli
 
 ERRORS = ("ENOSPC", "EROFS", "EIO")
 _LONGEST_RUN_SECONDS = 60
-_COMMAND_SECONDS = 0.6  # what a hanging command gets in place of the agent's minutes
 _PROBE_PAUSE_SECONDS = 0.05
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.symlink", "os.link"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -46,12 +45,14 @@ class Job:
         log: file that gets its output, appended.
         at: number of the step before which the fault happens, from 0; -1 for none.
         fault: `kill`, or one of ERRORS, which only befalls steps on files.
+        command_seconds: what a command gets; less than the agent's own where one is to hang.
     """
 
     arguments: list[str]
     log: str
     at: int = -1
     fault: str = ""
+    command_seconds: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _run(job: Job, steps: list[str]) -> int:
     log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    synology_agent.dsm.COMMAND_SECONDS = _COMMAND_SECONDS  # type: ignore[assignment]
+    synology_agent.dsm.COMMAND_SECONDS = job.command_seconds  # type: ignore[assignment]
     synology_agent.serving.PROBE_PAUSE_SECONDS = _PROBE_PAUSE_SECONDS
     _watch(job, steps)
     try:
@@ -161,6 +162,8 @@ def _watch(job: Job, steps: list[str]) -> None:
         elif event in _CHANGES:
             step(f"{event} {arguments[0]}")
         elif event == "open" and isinstance(arguments[0], str) and arguments[2] & _WRITING:
+            if arguments[0] == os.devnull:
+                return
             step(f"open {arguments[0]}")
 
     def fsync(descriptor: int) -> None:
