@@ -5,11 +5,28 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import SetupError
+
+
+@dataclass(frozen=True)
+class NasOutputs:
+    """What the stack made for one NAS.
+
+    Attributes:
+        name: in the stack.
+        user: name of its IAM user.
+        url: DSM's page.
+        agent_config: the agent's config file without its key, JSON.
+    """
+
+    name: str
+    user: str
+    url: str
+    agent_config: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -20,11 +37,30 @@ class StackOutputs:
         region: AWS region of the stack.
         renewer: name of the renewal Lambda.
         requests: certificate name -> the event that its schedule sends.
+        nases: the NASes, by name.
+        alarm_topic: ARN of the SNS topic that alarms go to, or None.
     """
 
     region: str
     renewer: str
     requests: dict[str, dict[str, Any]]
+    nases: dict[str, NasOutputs] = field(default_factory=dict)
+    alarm_topic: str | None = None
+
+    def nas(self, name: str | None) -> NasOutputs:
+        """Return the NAS of that name, or the only one.
+
+        Raises:
+            SetupError: the stack has no such NAS, or several and none was named.
+        """
+        if name is None and len(self.nases) == 1:
+            return next(iter(self.nases.values()))
+        known = ", ".join(sorted(self.nases)) or "none"
+        if name is None:
+            raise SetupError(f"the stack has {len(self.nases)} NASes ({known}): name one with --nas NAME")
+        if name not in self.nases:
+            raise SetupError(f"the stack has no NAS {name!r}; it has {known}")
+        return self.nases[name]
 
     def request(self, certificate: str) -> dict[str, Any]:
         """Return the certificate request of that name.
@@ -58,6 +94,11 @@ def read_outputs(*, stack: str | None = None, file: Path | None = None) -> Stack
             region=outputs["region"],
             renewer=outputs["renewer"],
             requests={name: about["request"] for name, about in outputs["certificates"].items()},
+            nases={
+                name: NasOutputs(name, about["user"], about["url"], about["agent_config"])
+                for name, about in outputs["nas"].items()
+            },
+            alarm_topic=outputs.get("alarm_topic"),
         )
     except (ValueError, TypeError, AttributeError):
         raise SetupError(f"{source} is not the JSON of a stack's outputs") from None
