@@ -37,12 +37,36 @@ class Finding(NamedTuple):
     detail: str
     exit_code: int = 0
 
+    def __str__(self) -> str:
+        """Show it as a line."""
+        return f"{self.level:<5} {self.what:<14} {self.detail}"
+
 
 def check(config_path: Path, dsm: Dsm, home: Path, tell: Callable[[str], None]) -> int:
     """Try everything, tell a line for each, and return the exit code of the worst failure."""
     worst = 0
     for finding in findings(config_path, dsm, home):
-        tell(f"{finding.level:<5} {finding.what:<14} {finding.detail}")
+        tell(str(finding))
+        worst = max(worst, finding.exit_code)
+    return worst
+
+
+def check_key(config_path: Path, patient: bool, tell: Callable[[str], None]) -> int:
+    """Ask AWS for every configured certificate's version and nothing else; DSM is not looked at.
+
+    Returns:
+        0 where AWS lets the access key read them, whatever they hold; else the exit code of the failure.
+    """
+    worst = 0
+    config = read_config(config_path)
+    aws = Aws(config, patient=patient, say=lambda _: None)
+    for wanted in config.certificates:
+        try:
+            version = aws.current_version(wanted.secret)
+            finding = Finding("ok", wanted.name, f"AWS answers: AWSCURRENT is version {version or 'none'}")
+        except AgentError as error:
+            finding = _failed(wanted.name, error)
+        tell(str(finding))
         worst = max(worst, finding.exit_code)
     return worst
 

@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         read_config(options.config),
         Dsm(options.root),
         options.config.parent / "state",
-        Options(options.dry_run, options.force, options.allow_older, options.patient),
+        Options(options.dry_run, options.force, options.allow_older, options.patient, options.bind_again),
         _say if options.verbose else _say_nothing,
         _tell,
     )
@@ -81,8 +81,10 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from .check import check  # noqa: PLC0415
+    from .check import check, check_key  # noqa: PLC0415
 
+    if options.key:
+        return check_key(options.config, options.patient, _tell)
     return check(options.config, Dsm(options.root), options.config.parent / "state", _tell)
 
 
@@ -124,10 +126,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="change nothing, and tell what would be done")
     run.add_argument("--force", action="store_true", help="install again, also what a rollback holds back")
     run.add_argument("--allow-older", action="store_true", help="install even an older certificate")
+    run.add_argument(
+        "--bind-again", action="store_true", help="bind as at the first install, new services too"
+    )
     run.add_argument("--patient", action="store_true", help="wait until AWS knows a key made a moment ago")
     status = commands.add_parser("status", parents=[common], help="show what is installed and served")
     status.add_argument("--json", action="store_true", help="for programs")
-    commands.add_parser("check", parents=[common], help="try everything that a run needs; change nothing")
+    check = commands.add_parser(
+        "check", parents=[common], help="try everything that a run needs; change nothing"
+    )
+    check.add_argument("--key", action="store_true", help="only whether AWS accepts the access key")
+    check.add_argument("--patient", action="store_true", help="with --key, as of run")
     rollback = commands.add_parser(
         "rollback", parents=[common], help="put back what the last install replaced"
     )

@@ -16,7 +16,7 @@ from .errors import DsmError
 
 COMMAND_SECONDS = 180  # a small NAS takes tens of seconds to reload everything
 
-_SYNOWEBAPI = "/usr/syno/bin/synowebapi"
+SYNOWEBAPI = "/usr/syno/bin/synowebapi"
 _ERROR_WORDS = {
     102: "no such API",
     103: "no such method",
@@ -118,27 +118,17 @@ class Dsm:
     @property
     def has_web_api(self) -> bool:
         """Tell whether the local web API is there: on DSM 7; unsure on 6.2."""
-        return self.has(_SYNOWEBAPI)
+        return self.has(SYNOWEBAPI)
 
     def web_api(self, api: str, method: str, version: int, **values: Any) -> dict[str, Any]:
         """Call DSM's web API in-process, as Control Panel does over HTTP, and return its data.
-
-        Every value is sent as JSON: `synowebapi` parses each one, and a bare `8ec29f37` would be a number.
 
         Raises:
             ApiRefused: the API answered an error.
             DsmError: the command failed.
         """
-        values = {"api": api, "method": method, "version": version, **values}
-        texts = [f"{name}={value if name in _BARE else json.dumps(value)}" for name, value in values.items()]
-        answer = _find_answer(self.command(_SYNOWEBAPI, "--exec-fastwebapi", *texts))
-        if answer is None:
-            raise DsmError(f"DSM's {api} {method} answered no JSON")
-        if not answer["success"]:
-            error = answer.get("error")
-            raise ApiRefused(f"{api} {method}", error.get("code") if isinstance(error, dict) else None)
-        data = answer.get("data")
-        return data if isinstance(data, dict) else {}
+        arguments = web_api_arguments(api, method, version, **values)
+        return read_web_api_answer(f"{api} {method}", self.command(SYNOWEBAPI, *arguments))
 
     def reload_nginx(self) -> None:
         """Have nginx read its configuration and certificates anew, as this release does it.
@@ -208,6 +198,33 @@ def has_certificate_api(dsm: Dsm) -> bool:
 
 
 _BARE = {"api", "method", "version"}
+
+
+def web_api_arguments(api: str, method: str, version: int, **values: Any) -> list[str]:
+    """Return the arguments of `synowebapi` for a call.
+
+    Every value is sent as JSON: it parses each one, and a bare `8ec29f37` would be a number.
+    """
+    values = {"api": api, "method": method, "version": version, **values}
+    texts = [f"{name}={value if name in _BARE else json.dumps(value)}" for name, value in values.items()]
+    return ["--exec-fastwebapi", *texts]
+
+
+def read_web_api_answer(what: str, output: str) -> dict[str, Any]:
+    """Return the data in what `synowebapi` wrote to standard output.
+
+    Raises:
+        ApiRefused: the API answered an error.
+        DsmError: there is no answer in it.
+    """
+    answer = _find_answer(output)
+    if answer is None:
+        raise DsmError(f"DSM's {what} answered no JSON")
+    if not answer["success"]:
+        error = answer.get("error")
+        raise ApiRefused(what, error.get("code") if isinstance(error, dict) else None)
+    data = answer.get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def _find_answer(output: str) -> dict[str, Any] | None:

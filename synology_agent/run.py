@@ -31,12 +31,14 @@ class Options(NamedTuple):
         force: install even what is installed already, or was held back by a rollback.
         allow_older: install even what is older than what is installed.
         patient: the access key may have been made a moment ago.
+        bind_again: carry `assign` out as at the first install, such as for a service that is new.
     """
 
     dry_run: bool = False
     force: bool = False
     allow_older: bool = False
     patient: bool = False
+    bind_again: bool = False
 
 
 def run(config: Config, dsm: Dsm, home: Path, options: Options, say: Say, tell: Say) -> int:
@@ -92,7 +94,8 @@ def _bring_up_to_date(
         say(
             "AWSCURRENT is version {}, installed is {}".format(version or "none", installed.version or "none")
         )
-        if version and version == installed.version and not options.force and not backups.unfinished():
+        again = options.force or options.bind_again
+        if version and version == installed.version and not again and not backups.unfinished():
             lost = [] if installed.held else what_is_lost(dsm, entries, entry, wanted, installed)
             if not lost:
                 held = f"; serial {installed.held} is held back since a rollback" if installed.held else ""
@@ -111,7 +114,9 @@ def _bring_up_to_date(
         pair = stage(certificate, state.staging)
         prove(certificate, pair, wanted.names, config.ca_file, installed, options.allow_older)
         say(f"serial {certificate.serial} by {certificate.issuer} is good for {', '.join(wanted.names)}")
-        plan = plan_install(config, dsm, entries, entry, wanted, read_leaf(pair.leaf).names, installed)
+        names = read_leaf(pair.leaf).names
+        known = Installed() if options.bind_again else installed
+        plan = plan_install(config, dsm, entries, entry, wanted, names, known)
         for service in plan.take:
             say(f"{service} will be bound to it")
         if options.dry_run:

@@ -14,9 +14,12 @@ class ApiError(Exception):
 UNKNOWN_API = 102
 UNKNOWN_METHOD = 103
 UNKNOWN_VERSION = 104
+NO_PERMISSION = 105
 INVALID_PARAMETER = 120
 """DSM's common code; unsure that these very calls answer it."""
 PARTIAL_OBJECT = 2001
+BAD_SCHEDULE = 4800
+"""Also, unsure, for a task that there is not."""
 NO_SUCH_CERTIFICATE = 5500
 """Unsure: no source names the code for an id that there is not."""
 BAD_ASSIGNMENT = 5503

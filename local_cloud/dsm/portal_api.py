@@ -60,6 +60,23 @@ def create_rule(tree: DsmTree, parameters: Json) -> Json:
     return {}
 
 
+def delete_rules(tree: DsmTree, parameters: Json) -> Json:
+    """ReverseProxy delete, version 1, with a list of `uuids` (as public clients send it)."""
+    rules, gone = tree.read_json(REVERSE_PROXY_RULES), parameters.get("uuids")
+    known = [rule["UUID"] for rule in rules["entries"]]
+    if not isinstance(gone, list) or not gone or not set(gone) <= set(known):
+        raise ApiError(INVALID_PARAMETER)
+    rules["entries"] = [rule for rule in rules["entries"] if rule["UUID"] not in gone]
+    tree.write_json(tree.path(REVERSE_PROXY_RULES), rules)
+    entries = tree.info()
+    for entry in entries.values():
+        entry["services"] = [one for one in entry["services"] if one["service"] not in gone]
+    tree.write_info(entries)
+    generate(tree)
+    reload_nginx(tree)
+    return {}
+
+
 def add_rule(tree: DsmTree, rule: Json) -> None:
     """Add a rule to DSM's list, with its service and the service's copy."""
     rules = tree.read_json(REVERSE_PROXY_RULES)

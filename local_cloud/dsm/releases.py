@@ -25,6 +25,7 @@ class Release:
         dual: DSM's own certificate is an RSA and an EC one, without a cert.pem (measured on 7.3-86009).
         private_tmp: synowebapi does not see what others put into /tmp (reported on 7.2.2, not so on 7.3, and
             unsure elsewhere: the harder reading).
+        refuses_monthly_week: the Task Scheduler refuses `monthly_week` in a daily task (likely on 7.3).
     """
 
     product: str
@@ -34,6 +35,7 @@ class Release:
     proxy_servers: str = "/etc/nginx/sites-enabled/server.ReverseProxy.conf"
     dual: bool = False
     private_tmp: bool = True
+    refuses_monthly_week: bool = False
 
     def version_file(self) -> str:
         """Return the text of `/etc.defaults/VERSION`."""
@@ -66,7 +68,7 @@ RELEASES = {
     "7.0": Release("7.0.1", 42218),
     "7.1": Release("7.1.1", 42962),
     "7.2": Release("7.2.2", 72806),
-    "7.3": Release("7.3", 86009, dual=True, private_tmp=False),
+    "7.3": Release("7.3", 86009, dual=True, private_tmp=False, refuses_monthly_week=True),
 }
 
 

@@ -32,8 +32,35 @@ _APIS: dict[str, tuple[int, dict[str, str]]] = {
     "SYNO.Core.AppPortal": (2, {"list": "portal_api.list_portals"}),
     "SYNO.Core.AppPortal.ReverseProxy": (
         1,
-        {"list": "portal_api.list_rules", "create": "portal_api.create_rule"},
+        {
+            "list": "portal_api.list_rules",
+            "create": "portal_api.create_rule",
+            "delete": "portal_api.delete_rules",
+        },
     ),
+    "SYNO.Core.TaskScheduler": (
+        4,
+        {
+            "list": "task_api.list_tasks",
+            "get": "task_api.get_task",
+            "create": "task_api.refuse_root",
+            "set": "task_api.refuse_root",
+            "set_enable": "task_api.enable_tasks",
+            "delete": "task_api.delete_tasks",
+        },
+    ),
+    "SYNO.Core.TaskScheduler.Root": (4, {"create": "task_api.create_task", "set": "task_api.set_task"}),
+    "SYNO.Core.EventScheduler": (
+        1,
+        {
+            "get": "task_api.get_event",
+            "set_enable": "task_api.enable_event",
+            "delete": "task_api.delete_event",
+        },
+    ),
+    "SYNO.Core.EventScheduler.Root": (1, {"create": "task_api.create_event", "set": "task_api.set_event"}),
+    "SYNO.Core.Notification.Mail": (1, {"send_test": "mail_api.send_test"}),
+    "SYNO.Core.Notification.Mail.Conf": (2, {"get": "mail_api.get_mail"}),
 }
 """API -> its newest version and its methods, each with the function that stands for it."""
 

@@ -1,0 +1,180 @@
+"""`finish`: the recipe's last chapter, each step asked for and undoable: DSM's redirect, name, services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from .errors import SetupError
+from .nas import DsmRefused, Nas
+from .reach import Reach, reach
+from .remote import CommandFailed
+from .screen import Screen
+from .stack_outputs import NasOutputs, StackOutputs
+
+_WEB, _PROXY = "SYNO.Core.Web.DSM", "SYNO.Core.AppPortal.ReverseProxy"
+_HTTP, _HTTPS = 0, 1
+_HTTPS_PORT = 443
+_LAST_PORT = 65_535
+
+
+@dataclass(frozen=True)
+class ServicePort:
+    """A service on the NAS and its port, as `navidrome=4533`."""
+
+    name: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `name=port`.
+
+        Raises:
+            SetupError: it is something else.
+        """
+        found = re.fullmatch(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?)=(\d{1,5})", text.lower())
+        if found is None or not 0 < int(found[3]) <= _LAST_PORT:
+            raise SetupError(f"--service {text!r} is not NAME=PORT, such as navidrome=4533")
+        return cls(found[1], int(found[3]))
+
+
+def finish(
+    way: Reach,
+    outputs: StackOutputs,
+    nas_name: str | None,
+    services: Sequence[ServicePort],
+    screen: Screen,
+    *,
+    undo: bool = False,
+) -> None:
+    """Set DSM's HTTPS redirect, its own name, and a reverse proxy rule for each service; or take them back.
+
+    Raises:
+        SetupError: a service has no name in the stack, or the NAS could not be reached.
+    """
+    stack_nas = outputs.nas(nas_name)
+    hosts = {service: _host_of(service, stack_nas) for service in services}
+    with reach(way, screen) as there:
+        nas, fqdn = there.nas, _own_host(stack_nas)
+        with screen.step("DSM's HTTPS redirect"):
+            _set_web(nas, screen, {"enable_https_redirect": not undo}, _REDIRECT_CLICKS)
+        with screen.step(f"DSM's own name, {fqdn}"):
+            wanted = {"enable_custom_domain": not undo, "fqdn": None if undo else fqdn}
+            _set_web(nas, screen, wanted, _DOMAIN_CLICKS.format(fqdn=fqdn))
+        for service, host in hosts.items():
+            with screen.step(f"Reverse proxy: https://{host} to port {service.port}"):
+                _set_rule(nas, screen, host, service, undo=undo)
+        if hosts and not undo:
+            with screen.step("The agent binds the certificate to them"):
+                # A new rule is bound to the default certificate, which may not be ours.
+                result = there.agent.run("run", "--bind-again")
+                screen.note((result.stdout + result.stderr).decode(errors="replace").strip())
+                if result.status != 0:
+                    raise SetupError(f"the agent's run ended with exit code {result.status} (docs/agent.md)")
+    screen.repeat_warnings()
+
+
+_REDIRECT_CLICKS = (
+    "Control Panel > Login Portal > DSM (DSM 6: Network > DSM Settings): "
+    "Automatically redirect HTTP connection to HTTPS"
+)
+_DOMAIN_CLICKS = (
+    "Control Panel > Login Portal > DSM (DSM 6: Network > DSM Settings): Enable customized domain, {fqdn}"
+)
+_PROXY_CLICKS = (
+    "Control Panel > Login Portal > Advanced > Reverse Proxy (DSM 6: Application Portal > Reverse Proxy) > "
+    "Create: source HTTPS, {host}, port 443; destination HTTP, localhost, port {port}"
+)
+
+
+def _own_host(stack_nas: NasOutputs) -> str:
+    return re.sub(r"^https://|[:/].*$", "", stack_nas.url)
+
+
+def _host_of(service: ServicePort, stack_nas: NasOutputs) -> str:
+    """Return the service's host name: one that the stack publishes for this NAS."""
+    names = [str(name) for one in stack_nas.agent_config["certificates"] for name in one["names"]]
+    found = [name for name in names if name == service.name or name.startswith(f"{service.name}.")]
+    if not found:
+        raise SetupError(
+            f"--service {service.name}: the stack publishes no such name for NAS {stack_nas.name!r} "
+            f"(it has {', '.join(names)}). Add it to `services` in the stack's config, and run `pulumi up`"
+        )
+    return found[0]
+
+
+def _set_web(nas: Nas, screen: Screen, wanted: dict[str, Any], by_hand: str) -> None:
+    """Set fields of DSM's web settings: it wants the whole object, a part of it fails with 2001."""
+    try:
+        settings = nas.web_api(_WEB, "get", 2)
+        if all(settings.get(name) == value for name, value in wanted.items()):
+            screen.note("is so already")
+            return
+        before = ", ".join(f"{name} is {settings.get(name)}" for name in wanted)
+        if not screen.agree(f"Set it? ({before})"):
+            return
+        nas.web_api(_WEB, "set", 2, **{**settings, **wanted})
+        after = nas.web_api(_WEB, "get", 2)
+    except (DsmRefused, CommandFailed) as error:
+        screen.warn(f"{error}. By hand: {by_hand}")
+        return
+    if any(after.get(name) != value for name, value in wanted.items()):
+        screen.warn(f"DSM answered success and did not do it. By hand: {by_hand}")
+        return
+    screen.note(f"done; `finish --undo` takes it back, or {by_hand}")
+
+
+def _set_rule(nas: Nas, screen: Screen, host: str, service: ServicePort, *, undo: bool) -> None:
+    by_hand = _PROXY_CLICKS.format(host=host, port=service.port)
+    try:
+        there = _rules(nas, host)
+        if undo:
+            if there and screen.agree(f"Delete the rule of {host}?"):
+                nas.web_api(_PROXY, "delete", 1, uuids=[rule["UUID"] for rule in there])
+            return
+        if there:
+            backend = there[0].get("backend", {})
+            right = (backend.get("port"), backend.get("protocol")) == (service.port, _HTTP)
+            if right:
+                screen.note("is there already")
+            else:
+                screen.warn(f"{host} leads to port {backend.get('port')} already: change it at {by_hand}")
+            return
+        if not screen.agree(f"Make a rule from https://{host} to port {service.port}?"):
+            return
+        nas.web_api(_PROXY, "create", 1, entry=_rule(host, service))
+        made = bool(_rules(nas, host))
+    except (DsmRefused, CommandFailed) as error:
+        screen.warn(f"{error}. By hand: {by_hand}")
+        return
+    if not made:
+        screen.warn(f"DSM answered success and made no rule. By hand: {by_hand}")
+        return
+    screen.note("done; `finish --undo` takes it back")
+
+
+def _rules(nas: Nas, host: str) -> list[dict[str, Any]]:
+    listed = nas.web_api(_PROXY, "list", 1).get("entries", [])
+    return [rule for rule in listed if rule.get("frontend", {}).get("fqdn") == host]
+
+
+def _rule(host: str, service: ServicePort) -> dict[str, Any]:
+    return {
+        "description": service.name,
+        "proxy_connect_timeout": 60,
+        "proxy_read_timeout": 60,
+        "proxy_send_timeout": 60,
+        "proxy_http_version": 1,
+        "proxy_intercept_errors": False,
+        "frontend": {
+            "acl": None,
+            "fqdn": host,
+            "port": _HTTPS_PORT,
+            "protocol": _HTTPS,
+            "https": {"hsts": False},
+        },
+        "backend": {"fqdn": "localhost", "port": service.port, "protocol": _HTTP},
+        "customize_headers": [],
+    }

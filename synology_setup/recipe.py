@@ -1,0 +1,197 @@
+"""What the blog recipe left on the NAS: its jobs, its AWS keys, and the certificate entry that it filled."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from .nas import HOME_NAME, DsmRefused, Nas
+from .remote import put
+from .schedule import Task, has_task_api, read_tasks
+
+CRONTAB = "/etc/crontab"
+_CLIENTS = re.compile(r"(?<![\w-])(lego|acme\.sh|acme-sh|certbot|dehydrated)(?![\w-])|\blego-|letsencrypt")
+_SCRIPT_PATH = re.compile(r"(?<![\w.])/[\w.@/+-]+")
+_ARCHIVE = "/usr/syno/etc/certificate/_archive"
+_KEY_ID = "A(KIA|SIA)[A-Z0-9]{16}"
+_LARGEST_KILOBYTES = 256
+_SECTION = re.compile(r"^== (.*)\n", re.MULTILINE)
+# A key's id is no secret, what stands beside it is: grep shows the id alone.
+_FIND_KEYS = f"""
+for place in "$@"; do
+    test -e "$place" || continue
+    find "$place" -maxdepth 4 -type f -size -{_LARGEST_KILOBYTES}k ! -path '*/{HOME_NAME}/*' \\
+        -exec grep -HEo '{_KEY_ID}' {{}} + 2>/dev/null
+done
+exit 0
+"""
+
+
+@dataclass(frozen=True)
+class CronLine:
+    """A line of the system's crontab that runs an ACME client."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class FoundKey:
+    """The id of an AWS key in a file on the NAS."""
+
+    id: str
+    file: str
+
+
+@dataclass(frozen=True)
+class FoundEntry:
+    """A certificate entry of DSM's.
+
+    Attributes:
+        id: its id, as `xoEBak`.
+        description: may be empty.
+        names: of its leaf's subject alternative names.
+        is_default: it is DSM's default.
+    """
+
+    id: str
+    description: str
+    names: tuple[str, ...]
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """All that was found."""
+
+    tasks: tuple[Task, ...]
+    cron_lines: tuple[CronLine, ...]
+    keys: tuple[FoundKey, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.tasks or self.cron_lines or self.keys)
+
+
+def find_leftovers(nas: Nas) -> Leftovers:
+    """Look for enabled jobs that run an ACME client, and for AWS keys beside them and below /root."""
+    tasks = [task for task in _tasks(nas) if task.enabled and not task.is_ours]
+    lines = _cron_lines(nas)
+    texts = [task.script for task in tasks] + lines
+    called = {path for text in texts for path in _SCRIPT_PATH.findall(text)}
+    running = _scripts_with_clients(nas, sorted(called))
+
+    def runs_a_client(text: str) -> bool:
+        return bool(_CLIENTS.search(text)) or any(path in running for path in _SCRIPT_PATH.findall(text))
+
+    old_tasks = tuple(task for task in tasks if runs_a_client(task.script))
+    old_lines = tuple(CronLine(line) for line in lines if runs_a_client(line))
+    places = {"/root"}
+    for text in [*(task.script for task in old_tasks), *(line.text for line in old_lines)]:
+        places |= {path.rpartition("/")[0] for path in _SCRIPT_PATH.findall(text)} - _SYSTEM
+    return Leftovers(old_tasks, old_lines, _keys(nas, sorted(places - {""})))
+
+
+_SYSTEM = {"/bin", "/usr/bin", "/sbin", "/usr/sbin", "/dev", "/usr/local/bin", "/etc", "/tmp", "/var"}  # noqa: S108
+
+
+def remove_cron_line(nas: Nas, line: CronLine) -> None:
+    """Comment a line of the crontab out; it stays to be read."""
+    text = _read(nas, CRONTAB)
+    kept = "".join(
+        f"#{one}" if one.rstrip("\n") == line.text else one for one in text.splitlines(keepends=True)
+    )
+    put(nas.shell, kept.encode(), nas.path(CRONTAB), 0o644)
+    nas.run("systemctl restart crond 2>/dev/null || synoservice --restart crond 2>/dev/null || :")
+
+
+def find_entries(nas: Nas, names: Sequence[str]) -> list[FoundEntry]:
+    """Return DSM's entries whose names `names` cover all; not QuickConnect's, and no self-signed ones.
+
+    Args:
+        nas: where.
+        names: of our certificate, `*.` allowed.
+    """
+    archive = shlex.quote(nas.path(_ARCHIVE))
+    script = f"""cd {archive} || exit 1
+echo '== INFO'; cat INFO; echo
+echo '== DEFAULT'; cat DEFAULT 2>/dev/null; echo
+for folder in */; do
+    for leaf in "$folder"cert.pem "$folder"RSA-cert.pem; do
+        test -f "$leaf" || continue
+        echo "== ${{folder%/}}"; cat "$leaf"; echo; break
+    done
+done
+exit 0"""
+    answer = nas.run(script).check("reading DSM's certificate entries").stdout.decode(errors="replace")
+    _, *parts = _SECTION.split(answer)
+    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    info, default = json.loads(found.pop("INFO")), found.pop("DEFAULT").strip()
+    entries = []
+    for entry_id, pem in found.items():
+        if entry_id not in info or info[entry_id].get("user_deletable") is False:
+            continue
+        try:
+            leaf = x509.load_pem_x509_certificate(pem.encode())
+            alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (ValueError, x509.ExtensionNotFound):
+            continue
+        own = tuple(alternative.get_values_for_type(x509.DNSName))
+        if own and leaf.issuer != leaf.subject and all(_is_covered(name, names) for name in own):
+            entries.append(
+                FoundEntry(entry_id, str(info[entry_id].get("desc", "")), own, entry_id == default)
+            )
+    return sorted(entries, key=lambda entry: (not entry.is_default, entry.id))
+
+
+def _is_covered(name: str, names: Sequence[str]) -> bool:
+    """Tell whether `names` cover a name (RFC 9525, section 6.3: a wildcard stands for one label)."""
+    wanted = name.lower()
+    return any(
+        wanted == one.lower() or (one.startswith("*.") and wanted.partition(".")[2] == one[2:].lower())
+        for one in names
+    )
+
+
+def _tasks(nas: Nas) -> Iterator[Task]:
+    if has_task_api(nas):
+        try:
+            yield from read_tasks(nas)
+        except DsmRefused:
+            return
+
+
+def _cron_lines(nas: Nas) -> list[str]:
+    lines = _read(nas, CRONTAB).splitlines()
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _scripts_with_clients(nas: Nas, paths: Sequence[str]) -> set[str]:
+    """Return those of the files that name an ACME client in a line that is no comment."""
+    if not paths:
+        return set()
+    script = 'for file in "$@"; do test -f "$file" && test -r "$file" || continue\n'
+    script += f'size=$(wc -c <"$file"); test "$size" -lt {_LARGEST_KILOBYTES * 1024} || continue\n'
+    script += 'grep -Iq . "$file" || continue; echo "== $file"; grep -v "^[[:space:]]*#" "$file"; echo\n'
+    script += "done; exit 0"
+    arguments = " ".join(shlex.quote(path) for path in paths)
+    answer = nas.run(f"set -- {arguments}\n{script}").stdout.decode(errors="replace")
+    _, *parts = _SECTION.split(answer)
+    texts = dict(zip(parts[::2], parts[1::2], strict=True))
+    return {path for path, text in texts.items() if _CLIENTS.search(text)}
+
+
+def _keys(nas: Nas, places: Sequence[str]) -> tuple[FoundKey, ...]:
+    real = [place if place.startswith(f"{nas.root}/") and nas.root else nas.path(place) for place in places]
+    arguments = " ".join(shlex.quote(place) for place in real)
+    answer = nas.run(f"set -- {arguments}\n{_FIND_KEYS}", seconds=300).stdout.decode(errors="replace")
+    found = {tuple(line.rsplit(":", 1)) for line in answer.splitlines() if ":" in line}
+    return tuple(FoundKey(key, file) for file, key in sorted(found))
+
+
+def _read(nas: Nas, path: str) -> str:
+    quoted = shlex.quote(nas.path(path))
+    return nas.run(f"cat {quoted} 2>/dev/null; exit 0").stdout.decode(errors="replace")
