@@ -1,4 +1,4 @@
-"""What becomes of what the recipe left: shown, asked about, disabled or taken over. Nothing of it is deleted."""
+"""What becomes of what the recipe left: shown, asked about, disabled or taken over; nothing is deleted."""
 
 from __future__ import annotations
 

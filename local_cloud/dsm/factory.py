@@ -59,6 +59,13 @@ QUICKCONNECT_SERVICE: Json = {
 }
 
 
+PYTHON = "/usr/bin/python3"
+PACKAGE_PYTHON = "/var/packages/py3k/target/usr/local/bin/python3"
+"""Where DSM 6.2's Python 3 is: a package of its own."""
+
+_CRONTAB = b'MAILTO=""\n#minute\thour\tmday\tmonth\twday\twho\tcommand\n0\t3\t*\t*\t6\troot\t/usr/bin/true\n'
+
+
 @dataclass(frozen=True)
 class Proxy:
     """A reverse proxy rule to lay out: name and port in front, port behind, and a pair of its own if any."""
@@ -75,9 +82,19 @@ class Factory:
     def __init__(self, tree: DsmTree) -> None:
         self.tree = tree
 
-    def write_system(self, *, version: str, nginx: Path, http_port: int, https_port: int) -> None:
-        """Write what is there before any certificate: version, settings, nginx and the switches' defaults."""
+    def write_system(
+        self, *, version: str, nginx: Path, http_port: int, https_port: int, python: Path | None
+    ) -> None:
+        """Write what is there before any certificate: version, settings, programs, the switches' defaults."""
         write_file(self.tree.path(VERSION_FILE), RELEASES[version].version_file().encode())
+        write_file(self.tree.path("/etc.defaults/synoinfo.conf"), b'upnpmodelname="DS920+"\n')
+        write_file(self.tree.path("/etc/crontab"), _CRONTAB)
+        for folder in ("/volume1", "/root"):
+            self.tree.path(folder).mkdir(parents=True)
+        if python is not None:
+            place = PYTHON if RELEASES[version].systemd else PACKAGE_PYTHON
+            self.tree.path(place).parent.mkdir(parents=True, exist_ok=True)
+            self.tree.path(place).symlink_to(python.resolve())
         program = self.tree.path(PROGRAM)
         program.parent.mkdir(parents=True, exist_ok=True)
         program.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from local_cloud.dsm.launchers import PLACES
+from local_cloud.dsm.mail_api import MAIL
 from local_cloud.dsm.nginx import (
     DSM_SETTINGS,
     REVERSE_PROXY_RULES,
@@ -19,6 +20,7 @@ from local_cloud.dsm.nginx import (
 from local_cloud.dsm.packages import LISTED, served_by, stop
 from local_cloud.dsm.releases import RELEASES
 from local_cloud.dsm.switches import Switches, read_switches, write_switches
+from local_cloud.dsm.task_api import read_tasks
 from local_cloud.dsm.tree import DsmTree, Json, Pair
 from local_cloud.processes import Service, Startable, accepts_connections, free_port
 
@@ -71,6 +73,7 @@ class SimulatedDsm(Startable):
         packages: Sequence[str] = (),
         version: str = "7.2",
         web_api: bool | None = None,
+        python: Path | None = None,
     ) -> None:
         """Describe the NAS; `create` lays it out below `root`.
 
@@ -85,6 +88,7 @@ class SimulatedDsm(Startable):
             packages: packages besides Synology Drive: WebStation, VPNCenter, DirectoryServer.
             version: the release, "6.2" to "7.3".
             web_api: whether synowebapi is there; None is as the release has it.
+            python: the NAS's Python 3, or None for a NAS without.
         """
         self.root = root.resolve()
         self.tree = DsmTree(self.root)
@@ -97,6 +101,7 @@ class SimulatedDsm(Startable):
         self._packages = packages
         self._version = version
         self._web_api = RELEASES[version].web_api if web_api is None else web_api
+        self._python = python
         self._service: Service | None = None
 
     def create(self) -> Self:
@@ -119,6 +124,7 @@ class SimulatedDsm(Startable):
             nginx=Path(program).absolute(),
             http_port=ports.pop(),
             https_port=ports.pop(),
+            python=self._python,
         )
         bound = [*factory.SERVICES, *self._services]
         bound += [service for package in self._packages for service in LISTED[package]]
@@ -237,6 +243,22 @@ class SimulatedDsm(Startable):
     def stop_package(self, package: str) -> None:
         """Stop a package, as its owner does."""
         stop(self.tree, package)
+
+    def tasks(self) -> list[Json]:
+        """Return Task Scheduler's tasks, by the clock and by an event, each with its `script`."""
+        state = read_tasks(self.tree)
+        return [{**task, "script": task["extra"]["script"]} for task in state["tasks"]] + [
+            {**task, "name": task["task_name"], "script": task["operation"]} for task in state["events"]
+        ]
+
+    def set_mail(self, *recipients: str) -> None:
+        """Set DSM's e-mail up, or with nobody switch it off."""
+        settings = {
+            "enable_mail": bool(recipients),
+            "mail": [*recipients],
+            "smtp_info": {"server": "mail.test"},
+        }
+        self.tree.write_json(self.tree.path(MAIL), settings)
 
     def program(self, name: str) -> Path:
         """Return the path of a program: synowebapi, synow3tool, systemctl, synopkg and so on.

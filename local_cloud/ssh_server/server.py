@@ -131,6 +131,7 @@ class SshServer(Startable):
             "UsePAM": "no",
             "UseDNS": "no",
             "PrintMotd": "no",
+            "SetEnv": f"HOME={self._work}",  # bash reads ~/.bashrc under sshd: the developer's is no NAS's
             **({"ForceCommand": str(self._work / "command")} if self._wrapper else {}),
             "LogLevel": "VERBOSE",
             **self._settings,

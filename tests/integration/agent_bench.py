@@ -51,6 +51,10 @@ class Secret:
         """Store a document as AWSCURRENT and return its VersionId."""
         return str(self._client.put_secret_value(SecretId=self.arn, SecretString=document)["VersionId"])
 
+    def current(self) -> str:
+        """Return the document that is AWSCURRENT."""
+        return str(self._client.get_secret_value(SecretId=self.arn)["SecretString"])
+
     def put_pair(self, pair: Pair, **changes: Any) -> str:
         """Store a certificate as the renewer does; `changes` replace fields of the document."""
         self.key_lines.add(pair.key.decode().splitlines()[1])

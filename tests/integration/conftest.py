@@ -1,6 +1,7 @@
 """What the integration tests share: the local AWS, and the system programs."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from local_cloud.acme import Pebble
 from local_cloud.counting_proxy import CountingProxy
 from local_cloud.dns_server import DnsServer
 from local_cloud.dsm import ReverseProxy, SimulatedDsm
-from local_cloud.dsm.issuing import Issuer, make_issuer
+from local_cloud.dsm.issuing import Issuer, issue, make_issuer
 from local_cloud.interpreters import DSM_PYTHON, find_python
 from local_cloud.ministack.server import LocalAws
+from local_cloud.ssh_server import SimulatedSudo, SshServer
 from local_cloud.system_programs import ProgramMissing, provide
 from synology_setup.agent_zipapp import build_agent
-from tests.integration.agent_bench import BLOG, NAVIDROME, Nas, Secret
+from tests.integration.agent_bench import BLOG, NAMES, NAVIDROME, Nas, Secret
+from tests.integration.setup_bench import PASSWORD, Bench, operator_environment
 from tests.renewer_bench import LIFETIME, Renewer, make_renewer
 from tests.warm_dsm import WarmDsm
 
@@ -115,6 +118,54 @@ def warm_dsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmDsm]:
 def dsm_options() -> dict[str, Any]:
     """How the test's NAS differs from a DSM 7.2 on which the recipe was followed."""
     return {}
+
+
+@pytest.fixture
+def sshd_options() -> dict[str, Any]:
+    """How the test's SSH server differs from a NAS whose user logs in by key."""
+    return {}
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path,
+    nginx: Path,
+    ca: Issuer,
+    root_ca: Issuer,
+    local_aws: LocalAws,
+    secret: Secret,
+    warm_dsm: WarmDsm,
+    dsm_python: Path,
+    dsm_options: dict[str, Any],
+    sshd_options: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Bench]:
+    """A NAS before any recipe, behind SSH, and a stack with a certificate for it and no access key."""
+    for name, value in operator_environment(local_aws.endpoint, tmp_path):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    iam = local_aws.client("iam")
+    iam.delete_access_key(UserName=secret.user, AccessKeyId=secret.credentials.access_key)
+    secret.put_pair(issue(NAMES, issuer=ca))
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
+    proxies = [ReverseProxy(NAVIDROME), ReverseProxy(BLOG, own_certificate=True)]
+    options = {"nginx": nginx, "issuer": ca, "proxies": proxies, "recipe": False, "python": dsm_python}
+    dsm = SimulatedDsm(tmp_path / "nas", **{**options, **dsm_options}).create()
+    warm_dsm.use_in(dsm.root)
+    sudo = SimulatedSudo(tmp_path / "sudo", PASSWORD)
+    authorized = (tmp_path / "id.pub").read_text()
+    try:
+        server = SshServer(
+            tmp_path / "sshd",
+            BUILD,
+            **{"first_in_path": (sudo.folder,), "noise": True, "authorized": authorized, **sshd_options},
+        )
+    except ProgramMissing as error:
+        pytest.skip(f"needs the package openssh-server: {error}")
+    with dsm, server:
+        yield Bench(dsm, server, sudo, secret, root_ca, local_aws, tmp_path)
 
 
 @pytest.fixture

@@ -1,0 +1,335 @@
+"""`install` on a NAS before any recipe, on one with it, again, and on one that somebody changed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from typing import Any
+
+import pytest
+
+from local_cloud.dsm.issuing import Issuer, issue
+from local_cloud.dsm.releases import RELEASES
+from local_cloud.ssh_server import SudoMode
+from synology_agent.tls import served_fingerprint
+from synology_setup.access_keys import ON_ITS_WAY
+from tests.integration.agent_bench import BLOG, NAMES, NAVIDROME
+from tests.integration.setup_bench import PASSWORD, Bench, Person
+
+BY_CLOCK, AT_BOOT = "synology-https", "synology-https at boot-up"
+OLD_TASK = "Renew certificate"
+
+
+def fingerprint(bench: Bench) -> str:
+    return str(json.loads(bench.secret.current())["fingerprint_sha256"])
+
+
+def served(bench: Bench) -> set[str | None]:
+    pages = [(bench.dsm.https_port, "synology.example.com"), (bench.dsm.proxy_ports[NAVIDROME], NAVIDROME)]
+    return {served_fingerprint(port, name) for port, name in pages}
+
+
+def tasks(bench: Bench) -> dict[str, dict[str, Any]]:
+    return {task["name"]: task for task in bench.dsm.tasks()}
+
+
+def is_installed(bench: Bench) -> None:
+    """The NAS serves the certificate, and nothing is there twice or left half-way."""
+    assert served(bench) == {fingerprint(bench)}
+    key_id = bench.config["access_key_id"]
+    assert bench.access_keys() == [key_id]
+    assert bench.descriptions()[key_id].startswith("synology-https on ")
+    assert stat.S_IMODE((bench.home / "config.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(bench.home.stat().st_mode) == 0o700
+    assert not [path for path in bench.home.rglob("*") if path.name.endswith(".part")]
+    ours = [task for task in bench.dsm.tasks() if "synology-agent.pyz" in task["script"]]
+    assert sorted(task["name"] for task in ours) == [BY_CLOCK, AT_BOOT]
+    assert all(task["enable"] for task in ours)
+    for task in ours:
+        done = bench.run_task(task["name"])
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "nothing to do" in done.stdout
+
+
+# --- A NAS that nobody touched ------------------------------------------------------------------------------
+
+
+def test_a_nas_before_any_recipe(bench: Bench) -> None:
+    person = Person()
+    said = bench.install(person=person)
+    is_installed(bench)
+    key_id = bench.config["access_key_id"]
+    assert f"access key {key_id} of {bench.secret.user} is on the NAS, and nowhere else" in said
+    assert "DSM's e-mail is off: a failed run would be reported to nobody" in said
+    assert said.rstrip().endswith("Open https://synology.example.com:5001")
+    assert [bench.server.fingerprint() in question for question in person.asked] == [True, False]
+    assert person.asked[1].startswith("Password of ")
+    assert tasks(bench)[BY_CLOCK]["schedule"]["repeat_hour"] == 6
+    assert tasks(bench)[BY_CLOCK]["extra"]["notify_enable"] is False
+    assert served_fingerprint(bench.dsm.proxy_ports[BLOG], BLOG) != fingerprint(bench)
+
+
+def test_again_there_is_nothing_to_do(bench: Bench) -> None:
+    bench.dsm.set_mail("admin@example.com")
+    assert "a test mail is on its way to admin@example.com" in bench.install()
+    task = tasks(bench)[BY_CLOCK]
+    assert (task["extra"]["notify_enable"], task["extra"]["notify_mail"]) == (True, "admin@example.com")
+    assert task["extra"]["notify_if_error"] is True
+    assert tasks(bench)[AT_BOOT]["notify_mail"] == "admin@example.com"
+    before = bench.files()
+    person = Person()
+    said = bench.install(person=person)
+    assert "nothing to do: everything was in place" in said
+    assert "test mail" not in said
+    assert bench.files() == before
+    assert [question.startswith("Password of ") for question in person.asked] == [True]
+    is_installed(bench)
+
+
+@pytest.mark.parametrize(
+    "dsm_options",
+    [{"version": version} for version in RELEASES if version != "7.2"],
+    ids=lambda one: one["version"],
+)
+def test_every_release(bench: Bench, dsm_options: dict[str, Any]) -> None:
+    version = dsm_options["version"]
+    said = bench.install()
+    assert f"DSM {RELEASES[version].product}-{RELEASES[version].build}" in said
+    assert served(bench) == {fingerprint(bench)}
+    if version != "6.2":
+        is_installed(bench)
+        return
+    assert "DSM 6.2.4-25556 offers no API for tasks. Make them by hand" in said
+    command = f"/synology-agent.pyz run --root {bench.dsm.root}"
+    assert said.count(command) >= 2
+    assert "nothing to do" in bench.install()
+
+
+# --- The recipe is still there ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dsm_options", [{"recipe": True}], ids=["recipe"])
+def test_the_recipe_is_shown_and_taken_over(bench: Bench) -> None:
+    bench.leave_recipe()
+    entries = set(bench.dsm.tree.info())
+    said = bench.install()
+    assert "task 'Renew certificate' runs: bash /root/letsencrypt/lego-renew.sh" in said
+    assert "AKIAIOSFODNN7EXAMPLE: delete it in IAM" in said
+    assert f"entry {bench.dsm.recipe_id} 'example.com' is a certificate for example.com" in said
+    assert tasks(bench)[OLD_TASK]["enable"] is False
+    assert bench.config["certificates"][0]["entry"] == bench.dsm.recipe_id
+    assert set(bench.dsm.tree.info()) == entries
+    is_installed(bench)
+    again = bench.install()
+    assert OLD_TASK not in again  # it is disabled
+    assert set(bench.dsm.tree.info()) == entries
+
+
+@pytest.mark.parametrize("dsm_options", [{"recipe": True}], ids=["recipe"])
+def test_without_consent_the_recipe_stays(bench: Bench) -> None:
+    bench.leave_recipe()
+    said = bench.install(person=Person(refuses=("Disable this task", "Replace it in place")))
+    assert f"task '{OLD_TASK}' still installs certificates besides the agent" in said
+    assert tasks(bench)[OLD_TASK]["enable"] is True
+    assert bench.config["certificates"][0]["entry"] == "synology.example.com (synology-https)"
+    recipes = bench.dsm.tree.archive / str(bench.dsm.recipe_id) / "cert.pem"
+    assert json.loads(bench.secret.current())["leaf"].encode() != recipes.read_bytes()
+
+
+def test_a_script_that_hides_the_client_and_a_crontab_line(bench: Bench) -> None:
+    scripts = bench.dsm.root / "volume1/scripts"
+    scripts.mkdir()
+    (scripts / "weekly.sh").write_text("#!/bin/sh\n# not certbot\nacme.sh --cron\n")
+    (scripts / "backup.sh").write_text("#!/bin/sh\n# certbot is mentioned only\nrsync a b\n")
+    for name in ("weekly", "backup"):
+        bench.add_task(name, f"bash {scripts}/{name}.sh")
+    crontab = bench.dsm.root / "etc/crontab"
+    line = f"15 4 * * * root {scripts}/weekly.sh --cron"
+    before = crontab.read_text()
+    crontab.write_text(f"{before}{line}\n")
+    said = bench.install()
+    assert f"crontab: {line}" in said
+    assert (tasks(bench)["weekly"]["enable"], tasks(bench)["backup"]["enable"]) == (False, True)
+    assert crontab.read_text() == f"{before}#{line}\n"
+
+
+# --- What somebody changed meanwhile ------------------------------------------------------------------------
+
+
+def test_tasks_are_repaired_and_collapsed(bench: Bench) -> None:
+    bench.install()
+    minute = tasks(bench)[BY_CLOCK]["schedule"]["minute"]
+    script = tasks(bench)[BY_CLOCK]["script"]
+    bench.add_task("mine", script)
+    api(
+        bench,
+        "SYNO.Core.TaskScheduler",
+        "set_enable",
+        2,
+        status=[{"id": 1, "real_owner": "root", "enable": False}],
+    )
+    api(bench, "SYNO.Core.EventScheduler", "set_enable", 1, task_name=AT_BOOT, enable=False)
+    assert "is disabled" in bench.run("status", code=1)
+    said = bench.install()
+    assert "a second task 'mine' is gone" in said
+    is_installed(bench)
+    assert tasks(bench)[BY_CLOCK]["schedule"]["minute"] == minute
+    api(bench, "SYNO.Core.TaskScheduler", "delete", 2, tasks=[{"id": 1, "real_owner": "root"}])
+    assert "task by the clock" in (status := bench.run("status", code=1)) and "missing" in status
+    bench.install()
+    is_installed(bench)
+
+
+def api(bench: Bench, name: str, method: str, version: int, **values: Any) -> None:
+    words = [f"api={name}", f"method={method}", f"version={version}"]
+    words += [f"{key}={json.dumps(value)}" for key, value in values.items()]
+    answer = subprocess.run(
+        [bench.dsm.program("synowebapi"), "--exec-fastwebapi", *words], capture_output=True, check=True
+    )
+    assert json.loads(answer.stdout)["success"] is True
+
+
+def test_an_agent_that_is_older_is_replaced(bench: Bench) -> None:
+    bench.install()
+    agent = bench.home / "synology-agent.pyz"
+    new = agent.read_bytes()
+    agent.write_bytes(new + b"older")
+    assert "not this checkout's" in bench.run("status", code=1)
+    bench.install()
+    assert agent.read_bytes() == new
+    is_installed(bench)
+
+
+def test_a_key_that_was_deleted_is_made_anew(bench: Bench) -> None:
+    bench.install()
+    (old,) = bench.access_keys()
+    bench.iam.delete_access_key(UserName=bench.secret.user, AccessKeyId=old)
+    bench.install()
+    assert old not in bench.access_keys()
+    is_installed(bench)
+
+
+def test_keys_that_did_not_reach_the_nas(bench: Bench) -> None:
+    for about in (ON_ITS_WAY, "somebody's"):
+        made = bench.iam.create_access_key(UserName=bench.secret.user)["AccessKey"]["AccessKeyId"]
+        bench.iam.tag_user(UserName=bench.secret.user, Tags=[{"Key": made, "Value": about}])
+    person = Person(refuses=("is not the one on this NAS",))
+    bench.install(person=person)
+    assert len(bench.access_keys()) == 2
+    assert [question for question in person.asked if "(somebody's) is not the one on this NAS" in question]
+    bench.install()
+    is_installed(bench)
+
+
+def test_two_keys_of_somebody_else(bench: Bench) -> None:
+    for _ in range(2):
+        bench.iam.create_access_key(UserName=bench.secret.user)
+    before = bench.access_keys()
+    said = bench.install(person=Person(refuses=("Delete AKIA",)), code=1)
+    assert "has 2 access keys already, so none can be made: delete one in IAM" in said
+    assert bench.access_keys() == before
+    bench.install()
+    is_installed(bench)
+
+
+def test_another_secret_after_destroy_and_up(bench: Bench, ca: Issuer) -> None:
+    bench.install()
+    entry = bench.config["certificates"][0]["entry"]
+    entries = set(bench.dsm.tree.info())
+    bench.renew_stack(issue(NAMES, issuer=ca))
+    bench.install()
+    assert bench.config["certificates"][0]["entry"] == entry
+    assert set(bench.dsm.tree.info()) == entries
+    is_installed(bench)
+
+
+def test_what_was_edited_in_the_config_stays(bench: Bench) -> None:
+    bench.install()
+    path = bench.home / "config.json"
+    config = bench.config
+    config["certificates"][0]["assign"] = "default"
+    path.write_text(json.dumps(config))
+    bench.install()
+    assert bench.config["certificates"][0]["assign"] == "default"
+
+
+# --- What cannot be done ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_issued_yet(bench: Bench) -> None:
+    bench.secret.put('{"schema": 1, "state": "empty"}')
+    said = bench.install()
+    assert "no certificate is there yet: the agent installs it at its next run after it was issued" in said
+    assert set(tasks(bench)) == {BY_CLOCK, AT_BOOT}
+
+
+@pytest.mark.parametrize("dsm_options", [{"python": None}], ids=["no python"])
+def test_a_nas_without_python(bench: Bench) -> None:
+    said = bench.install(code=1)
+    assert "the NAS has no Python 3.8 or later" in said
+    assert "install the package 'Python 3.9' in Package Center" in said
+    nothing_is_installed(bench)
+
+
+def test_a_wrong_password_ends_at_once(bench: Bench) -> None:
+    said = bench.install(person=Person("wrong", PASSWORD), code=1)
+    assert "did not accept the password" in said
+    assert bench.sudo.wrong_passwords == 1
+    nothing_is_installed(bench)
+
+
+@pytest.mark.parametrize("mode", [SudoMode.NO_PASSWORD, SudoMode.CACHED_ALWAYS])
+def test_a_sudo_that_does_not_ask(bench: Bench, mode: SudoMode) -> None:
+    bench.sudo.set(mode)
+    person = Person()
+    bench.install(person=person)
+    assert len(person.asked) == 1  # the host key
+    is_installed(bench)
+
+
+def test_no_volume(bench: Bench) -> None:
+    (bench.dsm.root / "volume1").rmdir()
+    assert "the NAS has no volume to put the agent on" in bench.install(code=1)
+    nothing_is_installed(bench)
+
+
+def test_no_nas_of_ours(bench: Bench) -> None:
+    (bench.dsm.root / "etc.defaults/VERSION").unlink()
+    assert "this is no Synology NAS" in bench.install(code=1)
+
+
+def test_a_user_that_is_gone(bench: Bench) -> None:
+    file = bench.outputs()
+    file.write_text(file.read_text().replace(bench.secret.user, "nas-gone"))
+    said = bench.install(code=1, outputs=file)
+    assert "The stack's user is gone: run `pulumi up`" in said
+    assert not bench.sudo.calls
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--nas", "other"), "the stack has no NAS 'other'; it has synology"),
+        (("--ca-file", "/nowhere.pem"), "--ca-file /nowhere.pem cannot be read: No such file or directory"),
+        (("--ca-file", "/etc/hostname"), "--ca-file /etc/hostname holds no certificate in PEM"),
+    ],
+)
+def test_bad_input(bench: Bench, words: tuple[str, ...], what: str) -> None:
+    assert what in bench.install(*words, code=1)
+    assert not bench.access_keys()
+
+
+def test_a_run_that_fails_is_told_and_the_next_goes_on(bench: Bench, ca: Issuer) -> None:
+    bench.secret.put_pair(issue(["other.test"], issuer=ca))
+    said = bench.install(code=1)
+    assert "the agent is in place, and its run ended with exit code 36" in said
+    bench.secret.put_pair(issue(NAMES, issuer=ca))
+    bench.install()
+    is_installed(bench)
+
+
+def nothing_is_installed(bench: Bench) -> None:
+    assert not bench.access_keys()
+    assert not bench.dsm.tasks()
+    assert not bench.home.exists()
