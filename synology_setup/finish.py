@@ -63,10 +63,11 @@ def finish(
         with screen.step(f"DSM's own name, {fqdn}"):
             wanted = {"enable_custom_domain": not undo, "fqdn": None if undo else fqdn}
             _set_web(nas, screen, wanted, _DOMAIN_CLICKS.format(fqdn=fqdn))
+        made = False
         for service, host in hosts.items():
             with screen.step(f"Reverse proxy: https://{host} to port {service.port}"):
-                _set_rule(nas, screen, host, service, undo=undo)
-        if hosts and not undo:
+                made |= _set_rule(nas, screen, host, service, undo=undo)
+        if made:
             with screen.step("The agent binds the certificate to them"):
                 # A new rule is bound to the default certificate, which may not be ours.
                 result = there.agent.run("run", "--bind-again")
@@ -126,33 +127,34 @@ def _set_web(nas: Nas, screen: Screen, wanted: dict[str, Any], by_hand: str) -> 
     screen.note(f"done; `finish --undo` takes it back, or {by_hand}")
 
 
-def _set_rule(nas: Nas, screen: Screen, host: str, service: ServicePort, *, undo: bool) -> None:
+def _set_rule(nas: Nas, screen: Screen, host: str, service: ServicePort, *, undo: bool) -> bool:
+    """Make or delete the rule of a host name; return whether it was made."""
     by_hand = _PROXY_CLICKS.format(host=host, port=service.port)
     try:
         there = _rules(nas, host)
         if undo:
             if there and screen.agree(f"Delete the rule of {host}?"):
                 nas.web_api(_PROXY, "delete", 1, uuids=[rule["UUID"] for rule in there])
-            return
+            return False
         if there:
             backend = there[0].get("backend", {})
-            right = (backend.get("port"), backend.get("protocol")) == (service.port, _HTTP)
-            if right:
+            if (backend.get("port"), backend.get("protocol")) == (service.port, _HTTP):
                 screen.note("is there already")
             else:
                 screen.warn(f"{host} leads to port {backend.get('port')} already: change it at {by_hand}")
-            return
+            return False
         if not screen.agree(f"Make a rule from https://{host} to port {service.port}?"):
-            return
+            return False
         nas.web_api(_PROXY, "create", 1, entry=_rule(host, service))
         made = bool(_rules(nas, host))
     except (DsmRefused, CommandFailed) as error:
         screen.warn(f"{error}. By hand: {by_hand}")
-        return
-    if not made:
+        return False
+    if made:
+        screen.note("done; `finish --undo` takes it back")
+    else:
         screen.warn(f"DSM answered success and made no rule. By hand: {by_hand}")
-        return
-    screen.note("done; `finish --undo` takes it back")
+    return made
 
 
 def _rules(nas: Nas, host: str) -> list[dict[str, Any]]:

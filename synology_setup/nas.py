@@ -45,6 +45,7 @@ for python in {pythons}; do
 done
 exit 0
 """
+_NOT_FOUND = 127  # of a shell
 _SECTION = re.compile(r"^== (\w+)\n", re.MULTILINE)
 
 
@@ -113,8 +114,11 @@ class Nas:
             RemoteError: the command could not be run.
         """
         arguments = web_api_arguments(api, method, version, **values)
-        result = self.run([self.path(SYNOWEBAPI), *arguments]).check(f"DSM's {api} {method}")
+        result = self.run([self.path(SYNOWEBAPI), *arguments])
         try:
+            if result.status == _NOT_FOUND:
+                raise DsmError(f"this DSM offers no local web API ({SYNOWEBAPI})")
+            result.check(f"DSM's {api} {method}")
             return read_web_api_answer(f"{api} {method}", result.stdout.decode(errors="replace"))
         except DsmError as error:
             raise DsmRefused(error) from None

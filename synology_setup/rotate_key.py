@@ -10,6 +10,8 @@ from .reach import Reach, ReachedNas, reach
 from .screen import Screen
 from .stack_outputs import StackOutputs
 
+_PROOF = ("check", "--key", "--patient")
+
 
 def rotate_key(way: Reach, outputs: StackOutputs, nas_name: str | None, screen: Screen) -> None:
     """Replace the NAS's access key.
@@ -63,7 +65,7 @@ def _try(there: ReachedNas, keys: NasKeys, key_id: str, secret: str) -> None:
         remove=("second_access_key_id", "second_secret_access_key"),
         path=_trial(there),
     )
-    result = there.agent.run("check", "--key", "--patient", "--config", _trial(there))
+    result = there.agent.run(*_PROOF, "--config", _trial(there))
     if result.status != 0:
         there.nas.run(["rm", "-f", _trial(there)])
         keys.delete(key_id)
