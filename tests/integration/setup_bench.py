@@ -75,6 +75,7 @@ class Bench:
     root_ca: Issuer
     aws: LocalAws
     folder: Path
+    account: str = field(default_factory=getpass.getuser)
     secrets_seen: set[str] = field(default_factory=set)
 
     @functools.cached_property
@@ -103,11 +104,10 @@ class Bench:
     ) -> str:
         """Run a command of set-up; return what the person saw, which holds no secret."""
         person = person or Person()
-        target = f"{getpass.getuser()}@{LOOPBACK}:{port or self.server.port}"
         command, *rest = words
         arguments = [
             command,
-            target,
+            self.target(port),
             "--outputs",
             str(outputs or self.outputs()),
             "--root",
@@ -117,6 +117,10 @@ class Bench:
         self._check_secrecy(person.said)
         assert found == code, person.said
         return person.said
+
+    def target(self, port: int | None = None) -> str:
+        """Return the NAS as set-up's command line names it."""
+        return f"{self.account}@{LOOPBACK}:{port or self.server.port}"
 
     def install(self, *words: str, **options: Any) -> str:
         """Run `install` as a private authority's user does."""

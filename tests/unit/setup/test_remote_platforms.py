@@ -11,8 +11,8 @@ _IMPORT = """
 import sys
 for name in ("fcntl", "pwd", "grp", "termios", "tty", "pty", "resource"):
     sys.modules[name] = None
-import synology_setup.remote
-import synology_setup.remote.login
+import synology_setup.remote, synology_setup.agent_zipapp
+import synology_setup.command_line
 print(synology_setup.remote.Target.parse("admin@nas"))
 """
 
