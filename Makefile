@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help demo test sweep lint agent lock clean
+.PHONY: help demo test sweep tools engine lint agent lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job end to end on the embedded cloud; KEEP=1 leaves it up"
 	@echo "make test    unit and integration tests"
 	@echo "make sweep   every fault at every request of an issuance, and at every step of an install"
+	@echo "make tools   Pulumi's CLI, built with Go where there is none"
+	@echo "make engine  the stack on Pulumi's real engine, with a provider of ours"
 	@echo "make lint    ruff and mypy (strict)"
 	@echo "make agent   build/synology-agent.pyz, the one file that goes to the NAS"
 	@echo "make lock    pin the packages anew"
@@ -31,6 +33,12 @@ test: .venv/installed
 sweep: .venv/installed
 	$(VENV) -m tests.sweep.renewer_sweep
 	$(VENV) -m tests.sweep.agent_sweep
+
+tools: .venv/installed
+	@$(VENV) -m local_cloud.engine.cli
+
+engine: tools
+	$(VENV) -m pytest tests/engine
 
 lint: .venv/installed
 	$(VENV) -m ruff check .

@@ -1,4 +1,4 @@
-"""IAM policies as documents: every statement as narrow as its service allows.
+"""IAM policies as documents: every statement as narrow as its service allows, and within IAM's sizes.
 
 Two rules of IAM that are easy to miss shape them. `ForAllValues:` is true where the key is absent, so it is
 paired with a `Null` test that denies then. `secretsmanager:VersionStage` is there only when the request
@@ -7,13 +7,18 @@ names a stage, so `StringEquals` denies a request that names none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Document = dict[str, Any]
 Statement = dict[str, Any]
 
+# Of all inline policies of one user or role; white space is not counted (IAM User Guide, quotas).
+USER_SIZE, ROLE_SIZE = 2_048, 10_240
+
 _ROUTE53_KEY = "route53:ChangeResourceRecordSets"
+_CHALLENGE = "_acme-challenge."
 
 
 def renewer_policy(
@@ -21,42 +26,201 @@ def renewer_policy(
     certificate_arn: str,
     account_arn: str,
     log_group_arn: str,
-    zone_arn: str,
-    challenge_names: Sequence[str],
+    challenges: Mapping[str, Sequence[str]],
+    eab_secrets: Sequence[str] = (),
+    zone_roles: Sequence[str] = (),
+    topic_arn: str | None = None,
 ) -> Document:
     """Return what the renewal Lambda may do.
 
+    Where all record names do not fit, it may change any TXT under `_acme-challenge.` in its zones.
+
     Args:
-        certificate_arn: the secret that holds the certificate document.
+        certificate_arn: the secrets that hold the certificate documents: `…/certificate/*`, or one ARN.
         account_arn: the secret that holds the ACME accounts.
         log_group_arn: the Lambda's log group, without `:*`.
-        zone_arn: the hosted zone, `arn:aws:route53:::hostedzone/<id>`.
-        challenge_names: the TXT record names, lower case, without trailing dot.
+        challenges: zone ARN, `arn:aws:route53:::hostedzone/<id>` -> the TXT record names there, lower case,
+            without trailing dot; the zones of this account.
+        eab_secrets: secrets with the credentials of External Account Binding.
+        zone_roles: roles through which it reaches zones of other AWS accounts.
+        topic_arn: the topic that is told when a scheduled run fails.
     """
-    return _document(
+    rest = [
+        *_zone_statements(sorted(challenges)),
         {
-            "Sid": "ChangeOwnChallengeRecords",
+            "Sid": "KeepSecrets",
             "Effect": "Allow",
-            "Action": "route53:ChangeResourceRecordSets",
-            "Resource": zone_arn,
-            "Condition": {
-                "ForAllValues:StringEquals": {
-                    f"{_ROUTE53_KEY}NormalizedRecordNames": sorted(challenge_names),
-                    f"{_ROUTE53_KEY}RecordTypes": ["TXT"],
-                    f"{_ROUTE53_KEY}Actions": ["CREATE", "DELETE"],
-                },
-                "Null": {
-                    f"{_ROUTE53_KEY}NormalizedRecordNames": "false",
-                    f"{_ROUTE53_KEY}RecordTypes": "false",
-                    f"{_ROUTE53_KEY}Actions": "false",
-                },
-            },
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": sorted((certificate_arn, account_arn)),
+            "Condition": {"StringEquals": {"secretsmanager:VersionStage": ["AWSCURRENT", "AWSPENDING"]}},
         },
+        {
+            "Sid": "StoreSecrets",
+            "Effect": "Allow",
+            "Action": "secretsmanager:PutSecretValue",
+            "Resource": sorted((certificate_arn, account_arn)),
+        },
+        *_when(
+            eab_secrets,
+            {
+                "Sid": "ReadExternalAccount",
+                "Effect": "Allow",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": sorted(set(eab_secrets)),
+                "Condition": {"StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}},
+            },
+        ),
+        *_when(
+            zone_roles,
+            {
+                "Sid": "ReachZonesOfOthers",
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Resource": sorted(set(zone_roles)),
+            },
+        ),
+        {
+            "Sid": "WriteLog",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"{log_group_arn}:*",
+        },
+        *_when(
+            topic_arn,
+            {"Sid": "TellOfFailure", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic_arn},
+        ),
+    ]
+    by_name = [
+        _challenge_statement(
+            f"ChangeOwnChallengeRecords{number or ''}", [zone], "StringEquals", sorted(names)
+        )
+        for number, (zone, names) in enumerate(sorted(challenges.items()))
+    ]
+    exact = document(*by_name, *rest)
+    if size(exact) <= ROLE_SIZE:
+        return exact
+    delegated = {name for names in challenges.values() for name in names if not name.startswith(_CHALLENGE)}
+    patterns = [f"{_CHALLENGE}*", *sorted(delegated)]
+    by_pattern = _challenge_statement("ChangeOwnChallengeRecords", sorted(challenges), "StringLike", patterns)
+    return document(by_pattern, *rest)
+
+
+def scheduler_policy(function_arn: str) -> Document:
+    """Return what the schedules' role may do: invoke the one function."""
+    return document(
+        {
+            "Sid": "RunRenewer",
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": function_arn,
+        }
+    )
+
+
+def nas_policy(
+    *,
+    certificate_arns: Sequence[str],
+    metric_namespace: str,
+    tag: str | None = None,
+    source_ips: Sequence[str] = (),
+) -> Document:
+    """Return what a NAS's key may do: read its current certificates and report its own metrics.
+
+    Args:
+        certificate_arns: the secrets of the certificates that it installs; or, with `tag`, a pattern.
+        metric_namespace: the CloudWatch namespace that is this NAS's alone.
+        tag: the tag that the secrets of this NAS have, where their ARNs do not fit.
+        source_ips: networks that the key may be used from; empty for any.
+    """
+    tagged = {f"aws:ResourceTag/{tag}": NAS_TAG_VALUE} if tag else {}
+    source = {"IpAddress": {"aws:SourceIp": list(source_ips)}} if source_ips else {}
+    described = {**({"StringEquals": tagged} if tagged else {}), **source}
+    return document(
+        {
+            "Sid": "ReadCurrentCertificate",
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": sorted(certificate_arns),
+            "Condition": {"StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT", **tagged}, **source},
+        },
+        {
+            "Sid": "SeeWhetherItChanged",
+            "Effect": "Allow",
+            "Action": "secretsmanager:DescribeSecret",
+            "Resource": sorted(certificate_arns),
+            **({"Condition": described} if described else {}),
+        },
+        {
+            "Sid": "ReportOwnMetrics",
+            "Effect": "Allow",
+            "Action": "cloudwatch:PutMetricData",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"cloudwatch:namespace": metric_namespace}, **source},
+        },
+    )
+
+
+NAS_TAG_VALUE = "reads"
+
+
+def topic_policy(topic_arn: str, account_id: str) -> Document:
+    """Return who may publish to the alarms' topic: CloudWatch's alarms and AWS Budgets, of this account."""
+    return document(
+        *(
+            {
+                "Sid": sid,
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+            }
+            for sid, service in (("Alarms", "cloudwatch.amazonaws.com"), ("Budget", "budgets.amazonaws.com"))
+        )
+    )
+
+
+def trust_policy(service: str, account_id: str | None = None, source_arn: str | None = None) -> Document:
+    """Return who may assume a role: an AWS service, and only for `account_id` and `source_arn` where given.
+
+    These conditions keep another customer's resource, or another one of this account, from using the role
+    through the service (IAM User Guide, "The confused deputy problem").
+    """
+    statement: Statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": service},
+    }
+    source = {"aws:SourceAccount": account_id, "aws:SourceArn": source_arn}
+    wanted = {key: value for key, value in source.items() if value is not None}
+    if wanted:
+        statement["Condition"] = {"StringEquals": wanted}
+    return document(statement)
+
+
+def document(*statements: Statement) -> Document:
+    """Return the statements as a policy document."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def size(policy: Document) -> int:
+    """Return the policy's length as IAM counts it, without white space."""
+    return len("".join(json.dumps(policy).split()))
+
+
+def _when(wanted: object, statement: Statement) -> list[Statement]:
+    return [statement] if wanted else []
+
+
+def _zone_statements(zone_arns: list[str]) -> list[Statement]:
+    if not zone_arns:
+        return []
+    return [
         {
             "Sid": "ReadZone",
             "Effect": "Allow",
             "Action": ["route53:GetHostedZone", "route53:ListResourceRecordSets"],
-            "Resource": zone_arn,
+            "Resource": zone_arns,
         },
         {
             "Sid": "WaitForChange",
@@ -64,72 +228,20 @@ def renewer_policy(
             "Action": "route53:GetChange",
             "Resource": "arn:aws:route53:::change/*",
         },
-        {
-            "Sid": "KeepSecrets",
-            "Effect": "Allow",
-            "Action": ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
-            "Resource": sorted((certificate_arn, account_arn)),
-        },
-        {
-            "Sid": "WriteLog",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"{log_group_arn}:*",
-        },
-    )
+    ]
 
 
-def scheduler_policy(function_arn: str) -> Document:
-    """Return what the schedule's role may do: invoke the one function."""
-    return _document({"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function_arn})
-
-
-def nas_policy(*, certificate_arn: str, metric_namespace: str) -> Document:
-    """Return what a NAS's key may do: read the current certificate and report its own metrics.
-
-    Args:
-        certificate_arn: the secret of the certificate that it installs.
-        metric_namespace: the CloudWatch namespace that is this NAS's alone.
-    """
-    return _document(
-        {
-            "Sid": "ReadCurrentCertificate",
-            "Effect": "Allow",
-            "Action": "secretsmanager:GetSecretValue",
-            "Resource": certificate_arn,
-            "Condition": {"StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}},
-        },
-        {
-            "Sid": "SeeWhetherItChanged",
-            "Effect": "Allow",
-            "Action": "secretsmanager:DescribeSecret",
-            "Resource": certificate_arn,
-        },
-        {
-            "Sid": "ReportOwnMetrics",
-            "Effect": "Allow",
-            "Action": "cloudwatch:PutMetricData",
-            "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": metric_namespace}},
-        },
-    )
-
-
-def trust_policy(service: str, account_id: str | None = None) -> Document:
-    """Return who may assume a role: an AWS service, and only for `account_id` where it is given.
-
-    The account condition keeps another customer's resource from using the role through the service
-    (IAM User Guide, "The confused deputy problem").
-    """
-    statement: Statement = {
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Principal": {"Service": service},
+def _challenge_statement(sid: str, zone_arns: list[str], operator: str, names: list[str]) -> Statement:
+    keys = {
+        f"{_ROUTE53_KEY}NormalizedRecordNames": names,
+        f"{_ROUTE53_KEY}RecordTypes": ["TXT"],
+        f"{_ROUTE53_KEY}Actions": ["CREATE", "DELETE"],
     }
-    if account_id is not None:
-        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account_id}}
-    return _document(statement)
-
-
-def _document(*statements: Statement) -> Document:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+    # All three under one operator: the two others have no wildcard in their values.
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": "route53:ChangeResourceRecordSets",
+        "Resource": zone_arns,
+        "Condition": {f"ForAllValues:{operator}": keys, "Null": dict.fromkeys(keys, "false")},
+    }

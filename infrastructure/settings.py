@@ -1,53 +1,32 @@
-"""The stack's settings: read once, checked field by field, before anything is created."""
+"""The stack's settings: read once, checked field by field, before anything is created.
+
+Two forms: `domain` and `nas_address` for one certificate and one NAS; `certificates` and `nas`, objects by
+name, for more. Every other setting is a default for all certificates or NASes.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import re
-import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from lambda_renewer.request import KEY_TYPES, is_dns_name, is_https_url
+from . import setting_values as check
+from .certificate_settings import (
+    CERTIFICATES,
+    INHERITED,
+    CertificateSettings,
+    load_certificate,
+    load_certificates,
+)
+from .nas_settings import NAS, NasSettings, load_nas, load_nases
+from .setting_values import SettingsError
+from .zone_settings import ZONES, ZoneSettings, load_zones
+
+__all__ = ["Settings", "SettingsError", "load_settings"]
 
 ARCHITECTURES = ("arm64", "x86_64")
 
-_RATE = re.compile(r"rate\(([1-9][0-9]{0,4}) (minute|hour|day)(s?)\)")  # 7 days are 10080 minutes
-_UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
-_MAILBOX = re.compile("X+@X+[.]X+".replace("X", r"[^@:,?\x00-\x20\x7f-\U0010ffff]"))  # ASCII: RFC 6068
-_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # RFC 6890 section 2.2.2
-_LONGEST_NAME = 253  # RFC 1035 section 2.3.4, as text
-_LONGEST_RATE = timedelta(days=7)  # a missed run must not cost more of a certificate's life
-_LONGEST_WINDOW = timedelta(minutes=1440)  # EventBridge Scheduler, FlexibleTimeWindow
-
-
-class SettingsError(ValueError):
-    """A setting is missing or not allowed; the text names its key, its value and what is allowed."""
-
-    def __init__(self, key: str, value: object, allowed: str) -> None:
-        """Name the `key`, the `value` found and what is `allowed`."""
-        super().__init__(
-            f"synology-https:{key} is {json.dumps(value)}: {allowed}. "
-            f"Set it with `pulumi config set {key} …`, or in the stack's Pulumi.<stack>.yaml."
-        )
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How often the renewer runs.
-
-    Attributes:
-        expression: as EventBridge Scheduler takes it, `rate(12 hours)`.
-        interval: time between two runs.
-        window: how much later than planned a run may start; at most half of the interval, whole minutes.
-    """
-
-    expression: str
-    interval: timedelta
-    window: timedelta
+Get = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
@@ -55,50 +34,75 @@ class Settings:
     """The stack's settings.
 
     Attributes:
-        domain: the hosted zone's name; the certificate is for it and its wildcard.
-        nas_name: host name of the NAS under the domain.
-        nas_address: its IPv4 address.
-        services: further host names under the domain that lead to it.
-        terms_agreed: the authority's terms of service were accepted.
-        contact: e-mail address for the ACME account, or None.
-        key_type: of the certificate.
-        profile: ACME profile.
-        directory: ACME directory URL.
-        ca_root: PEM of the roots that verify the directory's HTTPS, or None.
-        schedule: when the renewer runs.
+        certificates: by name, sorted.
+        nases: by name, sorted.
+        zones: the hosted zones that have settings, by name.
         architecture: the Lambda's.
+        alarm_email: who is told, or None for no alarms.
+        dashboard: whether there is one.
+        budget_usd: the sum a month above which AWS mails, as text with two decimals, or None.
     """
 
-    domain: str
-    nas_name: str
-    nas_address: str
-    services: tuple[str, ...]
-    terms_agreed: bool
-    contact: str | None
-    key_type: str
-    profile: str
-    directory: str
-    ca_root: str | None
-    schedule: Schedule
+    certificates: tuple[CertificateSettings, ...]
+    nases: tuple[NasSettings, ...]
+    zones: Mapping[str, ZoneSettings]
     architecture: str
+    alarm_email: str | None
+    dashboard: bool
+    budget_usd: str | None
 
     @property
-    def certificate_domains(self) -> tuple[str, str]:
-        """The names in the certificate: the domain and its wildcard."""
-        return self.domain, f"*.{self.domain}"
+    def zone_names(self) -> tuple[str, ...]:
+        """The hosted zones that the certificates need, sorted."""
+        return tuple(sorted({zone for one in self.certificates for zone in one.zones}))
 
     @property
-    def challenge_names(self) -> tuple[str, ...]:
-        """The TXT record names of dns-01: apex and wildcard share one (RFC 8555 section 8.4)."""
-        return (f"_acme-challenge.{self.domain}",)
+    def challenges(self) -> dict[str, tuple[str, ...]]:
+        """Zone name -> the TXT record names that the renewer changes there, both sorted."""
+        found: dict[str, set[str]] = {}
+        for certificate in self.certificates:
+            for zone, names in certificate.challenges.items():
+                found.setdefault(zone, set()).update(names)
+        return {zone: tuple(sorted(names)) for zone, names in sorted(found.items())}
 
-    @property
-    def host_names(self) -> tuple[str, ...]:
-        """The full host names that lead to the NAS, its own first."""
-        return tuple(f"{label}.{self.domain}" for label in (self.nas_name, *self.services))
+    def warnings(self) -> list[str]:
+        """Return what is allowed and yet likely a mistake, a line each."""
+        return [*self._nas_warnings(), *self._certificate_warnings()]
+
+    def _nas_warnings(self) -> list[str]:
+        found = []
+        for nas in self.nases:
+            found += [
+                f"{NAS} {nas.name}: {address} is a public address, and the records publish it; a NAS that is "
+                "not opened to the Internet has a private one, such as 192.168.0.10"
+                for address in nas.addresses
+                if address.is_global
+            ]
+            found += [
+                f"{NAS} {nas.name}: the profile {one.profile} of the certificate {one.name} may give no "
+                "common name, and DSM wants one; classic gives it"
+                for one in nas.certificates
+                if one.profile != "classic"
+            ]
+        return found
+
+    def _certificate_warnings(self) -> list[str]:
+        found = []
+        installed = {one.name for nas in self.nases for one in nas.certificates}
+        by_names: dict[frozenset[str], str] = {}
+        for one in self.certificates:
+            if one.name not in installed:
+                found.append(f"{CERTIFICATES} {one.name}: no NAS installs it")
+            other = by_names.setdefault(frozenset(one.domains), one.name)
+            if other != one.name:
+                found.append(
+                    f"{CERTIFICATES} {one.name}: it has the same names as {other}, and the authority counts "
+                    "them as one against its limits (Let's Encrypt: five a week)"
+                )
+        return found
 
 
-def load_settings(get: Callable[[str], str | None]) -> Settings:
+def load_settings(get: Get) -> Settings:
     """Read the settings.
 
     Args:
@@ -107,81 +111,75 @@ def load_settings(get: Callable[[str], str | None]) -> Settings:
     Raises:
         SettingsError: a value is missing or not allowed.
     """
-    settings = Settings(
-        domain=_domain(get),
-        nas_name=_label("nas_name", _text(get, "nas_name")),
-        nas_address=_address(get),
-        services=_services(get),
-        terms_agreed=_terms_agreed(get),
-        contact=_contact(get),
-        key_type=_one_of(get, "key_type", KEY_TYPES),
-        profile=_profile(get),
-        directory=_https_url(get, "directory"),
-        ca_root=_ca_root(get),
-        schedule=_schedule(get),
-        architecture=_one_of(get, "architecture", ARCHITECTURES),
+    _terms_agreed(get("terms_agreed"))
+    certificates = _certificates(get)
+    return Settings(
+        certificates=certificates,
+        nases=_nases(get, certificates),
+        zones=_zones(get, certificates),
+        architecture=check.one_of("architecture", get("architecture"), ARCHITECTURES),
+        alarm_email=check.mailbox("alarm_email", get("alarm_email")),
+        dashboard=check.true_or_false("dashboard", get("dashboard")),
+        budget_usd=_budget(get),
     )
-    if settings.nas_name in settings.services:
-        raise SettingsError("services", list(settings.services), "the NAS's own name stands there again")
-    for name in (*settings.challenge_names, *settings.host_names):
-        if len(name) > _LONGEST_NAME:
-            raise SettingsError("domain", settings.domain, f"{name} under it is longer than {_LONGEST_NAME}")
-    return settings
 
 
-def _text(get: Callable[[str], str | None], key: str) -> str:
-    value = get(key)
-    if not value:
-        raise SettingsError(key, value, "a value is wanted")
-    return value
+def _certificates(get: Get) -> tuple[CertificateSettings, ...]:
+    defaults: dict[str, Any] = {key: get(key) for key in INHERITED}
+    several, domain = check.from_json(get(CERTIFICATES)), get("domain") or None
+    if not several:
+        check.domain("domain", domain)
+        about = {"domains": [domain, f"*.{domain}"]}
+        return (load_certificate(str(domain), about, defaults, keys={"domains": "domain"}),)
+    certificates = load_certificates(several, defaults)
+    if domain is not None:
+        raise SettingsError(
+            CERTIFICATES, list(several), f"domain ({domain}) is set too: take one of them away"
+        )
+    return certificates
 
 
-def _one_of(get: Callable[[str], str | None], key: str, allowed: tuple[str, ...]) -> str:
-    value = get(key)
-    if value not in allowed:
-        raise SettingsError(key, value, f"one of {', '.join(allowed)} is allowed")
-    return value
+def _nases(get: Get, certificates: tuple[CertificateSettings, ...]) -> tuple[NasSettings, ...]:
+    several, address = check.from_json(get(NAS)), get("nas_address") or None
+    services, source_ips = check.from_json(get("services")), check.from_json(get("source_ips"))
+    if not several:
+        name = check.label("nas_name", check.text("nas_name", get("nas_name")))
+        keys = {
+            "address": "nas_address",
+            "host": "nas_name",
+            "services": "services",
+            "source_ips": "source_ips",
+        }
+        about = {
+            "address": address,
+            "services": services,
+            "source_ips": source_ips,
+            "certificates": [one.name for one in certificates],
+        }
+        return (load_nas(name, about, certificates, keys=keys),)
+    nases = load_nases(several, certificates, source_ips)
+    if address is not None:
+        raise SettingsError(NAS, list(several), f"nas_address ({address}) is set too: take one of them away")
+    if services:
+        raise SettingsError("services", services, f"{NAS} is set too: give each NAS there its own services")
+    return nases
 
 
-def _domain(get: Callable[[str], str | None]) -> str:
-    value = get("domain")
-    if value is None or not is_dns_name(value):
-        raise SettingsError("domain", value, "a domain name in lower case, such as example.com, is wanted")
-    return value
+def _zones(get: Get, certificates: tuple[CertificateSettings, ...]) -> dict[str, ZoneSettings]:
+    zones = load_zones(check.from_json(get(ZONES)))
+    for name in zones.keys() - {zone for one in certificates for zone in one.zones}:
+        raise SettingsError(ZONES, name, "no certificate is in this zone")
+    return zones
 
 
-def _label(key: str, value: object) -> str:
-    if not isinstance(value, str) or "." in value or not is_dns_name(f"{value}.test"):
-        raise SettingsError(key, value, "a host name of one label, such as synology, is wanted")
-    return value
+def _budget(get: Get) -> str | None:
+    budget = check.amount("budget_usd", get("budget_usd"))
+    if budget is not None and not get("alarm_email"):
+        raise SettingsError("budget_usd", budget, "nobody would be told: set alarm_email too")
+    return budget
 
 
-def _address(get: Callable[[str], str | None]) -> str:
-    value = get("nas_address")
-    allowed = "the NAS's IPv4 address, such as 192.168.0.10, is wanted"
-    try:
-        address = ipaddress.IPv4Address(value or "")
-    except ValueError:
-        raise SettingsError("nas_address", value, allowed) from None
-    unusable = address.is_loopback or address.is_multicast or address.is_link_local or address.is_reserved
-    if unusable or address in _THIS_NETWORK:
-        raise SettingsError("nas_address", value, allowed)
-    return str(address)
-
-
-def _services(get: Callable[[str], str | None]) -> tuple[str, ...]:
-    text = get("services") or "[]"
-    names = _json(text)
-    if not isinstance(names, list):
-        raise SettingsError("services", text, "a list of host names such as [navidrome] is wanted")
-    labels = tuple(_label("services", name) for name in names)
-    if len(set(labels)) != len(labels):
-        raise SettingsError("services", names, "each name may stand there once")
-    return labels
-
-
-def _terms_agreed(get: Callable[[str], str | None]) -> bool:
-    value = get("terms_agreed")
+def _terms_agreed(value: str | None) -> None:
     if value != "true":
         raise SettingsError(
             "terms_agreed",
@@ -189,61 +187,3 @@ def _terms_agreed(get: Callable[[str], str | None]) -> bool:
             "no certificate is issued before you accept the terms of service of the certificate authority; "
             "those of Let's Encrypt are at https://letsencrypt.org/repository/. Read them, then say true",
         )
-    return True
-
-
-def _contact(get: Callable[[str], str | None]) -> str | None:
-    value = get("contact") or None
-    if value is not None and not _MAILBOX.fullmatch(value):
-        raise SettingsError("contact", value, "one e-mail address is wanted, or nothing")
-    return value
-
-
-def _profile(get: Callable[[str], str | None]) -> str:
-    value = _text(get, "profile")
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
-        raise SettingsError("profile", value, "the name of an ACME profile, such as classic, is wanted")
-    return value
-
-
-def _https_url(get: Callable[[str], str | None], key: str) -> str:
-    value = _text(get, key)
-    if not is_https_url(value):
-        raise SettingsError(key, value, "an https:// URL is wanted (RFC 8555 section 6.1)")
-    return value
-
-
-def _ca_root(get: Callable[[str], str | None]) -> str | None:
-    value = get("ca_root") or None
-    if value is None:
-        return None
-    if "PRIVATE KEY" in value:
-        raise SettingsError("ca_root", "…", "a private key stands there, and only certificates are wanted")
-    try:
-        ssl.create_default_context(cadata=value)
-    except (ssl.SSLError, ValueError, TypeError):
-        raise SettingsError("ca_root", value, "certificates in PEM are wanted, or nothing") from None
-    return value
-
-
-def _schedule(get: Callable[[str], str | None]) -> Schedule:
-    value = _text(get, "schedule")
-    parts = _RATE.fullmatch(value)
-    if parts is None or (parts[1] == "1") == bool(parts[3]):
-        raise SettingsError(
-            "schedule",
-            value,
-            "rate(<number> minutes|hours|days), such as rate(12 hours) or rate(1 hour), is wanted",
-        )
-    interval = timedelta(seconds=int(parts[1]) * _UNIT_SECONDS[parts[2]])
-    if interval > _LONGEST_RATE:
-        raise SettingsError("schedule", value, f"at most every {_LONGEST_RATE.days} days is allowed")
-    half = timedelta(minutes=interval // timedelta(minutes=2))
-    return Schedule(value, interval, min(half, _LONGEST_WINDOW))
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

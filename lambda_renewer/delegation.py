@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.resolver
 
-from .dns01 import needed_zones
+from .dns01 import Route53OfZone, needed_zones
 from .errors import ZoneError
 from .request import CertificateRequest
-
-if TYPE_CHECKING:
-    from mypy_boto3_route53 import Route53Client
 
 # Holds address:port of a resolver in place of the system's; the embedded cloud sets it.
 RESOLVER = "DNS_RESOLVER"
@@ -21,7 +17,7 @@ RESOLVER = "DNS_RESOLVER"
 _LOOKUP_SECONDS = 10.0
 
 
-def public_name_servers(request: CertificateRequest, route53: Route53Client) -> dict[str, list[str]]:
+def public_name_servers(request: CertificateRequest, route53: Route53OfZone) -> dict[str, list[str]]:
     """Return the name servers of the zones that the request needs: zone name -> host names.
 
     Raises:
@@ -31,7 +27,7 @@ def public_name_servers(request: CertificateRequest, route53: Route53Client) -> 
     for zone_name, zone_id in sorted(request.zones.items()):
         if zone_id not in needed:
             continue
-        zone = route53.get_hosted_zone(Id=zone_id)
+        zone = route53(zone_id).get_hosted_zone(Id=zone_id)
         if zone["HostedZone"].get("Config", {}).get("PrivateZone"):
             raise ZoneError(f"the hosted zone {zone_name} ({zone_id}) is private: name the public one")
         servers[zone_name] = sorted(

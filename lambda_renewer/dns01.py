@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Record name -> TXT values, quoted as Route 53 keeps them.
 Values = Mapping[str, tuple[str, ...]]
+# Hosted zone id -> the client that reaches it.
+Route53OfZone = Callable[[str], "Route53Client"]
 
 _TTL_SECONDS = 60
 _SWAP_TRIES = 10
@@ -84,9 +86,9 @@ def quoted(value: str) -> str:
 class ChallengeRecords:
     """The TXT values of one issuance: present them, wait for them, take them away."""
 
-    def __init__(self, route53: Route53Client, zones: Mapping[str, str], deadline: Deadline) -> None:
-        """Use `zones` (hosted zone name -> id) through the boto3 client `route53`."""
-        self._client = route53
+    def __init__(self, route53: Route53OfZone, zones: Mapping[str, str], deadline: Deadline) -> None:
+        """Use `zones` (hosted zone name -> id) through the boto3 clients that `route53` gives for an id."""
+        self._route53 = route53
         self._zones = zones
         self._deadline = deadline
 
@@ -101,8 +103,8 @@ class ChallengeRecords:
         def wanted(name: str, found: set[str]) -> set[str]:
             return (found - set(leftovers.get(name, ()))) | set(values.get(name, ()))
 
-        for change in self._change({*values, *leftovers}, wanted, self._deadline):
-            self._await_insync(change)
+        for zone, change in self._change({*values, *leftovers}, wanted, self._deadline).items():
+            self._await_insync(zone, change)
 
     def remove(self, values: Values) -> None:
         """Take `values` away, also after the deadline; what others put there stays."""
@@ -121,12 +123,13 @@ class ChallengeRecords:
 
     def _change(
         self, names: set[str], wanted: Callable[[str, set[str]], set[str]], deadline: Deadline
-    ) -> list[str]:
+    ) -> dict[str, str]:
+        """Change the sets of all `names`; return zone id -> change id, where there was anything to change."""
         by_zone: dict[str, list[str]] = defaultdict(list)
         for name in sorted(names):
             by_zone[zone_of(name, self._zones)].append(name)
-        changes = [self._swap(zone, by_zone[zone], wanted, deadline) for zone in sorted(by_zone)]
-        return [change for change in changes if change]
+        changes = {zone: self._swap(zone, by_zone[zone], wanted, deadline) for zone in sorted(by_zone)}
+        return {zone: change for zone, change in changes.items() if change}
 
     def _swap(
         self,
@@ -136,7 +139,7 @@ class ChallengeRecords:
         deadline: Deadline,
     ) -> str | None:
         """Change the sets of `names` in one batch; return the change id, or None if nothing was to change."""
-        pauses = back_off(*_SWAP_PAUSE_SECONDS)
+        client, pauses = self._route53(zone), back_off(*_SWAP_PAUSE_SECONDS)
         refusal = ""
         for _ in range(_SWAP_TRIES):
             batch: list[ChangeTypeDef] = []
@@ -168,10 +171,10 @@ class ChallengeRecords:
             if not batch:
                 return None
             try:
-                answer = self._client.change_resource_record_sets(
+                answer = client.change_resource_record_sets(
                     HostedZoneId=zone, ChangeBatch={"Comment": "dns-01", "Changes": batch}
                 )
-            except self._client.exceptions.InvalidChangeBatch as error:
+            except client.exceptions.InvalidChangeBatch as error:
                 refusal = str(error)
                 deadline.sleep(next(pauses), waiting_for="a record set that others change")
                 continue
@@ -182,16 +185,17 @@ class ChallengeRecords:
         )
 
     def _read(self, zone: str, name: str) -> ResourceRecordSetOutputTypeDef | None:
-        sets = self._client.list_resource_record_sets(
+        sets = self._route53(zone).list_resource_record_sets(
             HostedZoneId=zone, StartRecordName=name, StartRecordType="TXT", MaxItems="1"
         )["ResourceRecordSets"]
         if sets and sets[0]["Name"].rstrip(".").lower() == name and sets[0]["Type"] == "TXT":
             return sets[0]
         return None
 
-    def _await_insync(self, change: str) -> None:
+    def _await_insync(self, zone: str, change: str) -> None:
+        client = self._route53(zone)
         pauses = back_off(_FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS)
-        while self._client.get_change(Id=change)["ChangeInfo"]["Status"] != "INSYNC":
+        while client.get_change(Id=change)["ChangeInfo"]["Status"] != "INSYNC":
             self._deadline.sleep(next(pauses), waiting_for=f"Route 53's change {change} to be INSYNC")
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-NAMESPACE = "synology-https/renewer"
+# The variable that holds the namespace, the stack's own; without it the project's is taken.
+METRIC_NAMESPACE = "METRIC_NAMESPACE"
+_PROJECT = "synology-https"
 
 
 def publish(
@@ -27,7 +31,7 @@ def publish(
     """
     if not isinstance(certificate, str) or not certificate:
         return
-    metrics = Metrics(namespace=NAMESPACE)
+    metrics = Metrics(namespace=os.environ.get(METRIC_NAMESPACE, _PROJECT))
     metrics.add_dimension(name="certificate", value=certificate)
     metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=int(failed))
     metrics.add_metric(name="Issued", unit=MetricUnit.Count, value=int(issued))

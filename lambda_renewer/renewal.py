@@ -206,7 +206,7 @@ def _leave_nothing(run: Run, contents: Contents, pending: Pending, window: Renew
     try:
         if pending.order or pending.values or pending.revoking:
             journal.save()  # only who holds the lease may take values away
-            records = ChallengeRecords(run.aws.client("route53"), run.request.zones, run.deadline)
+            records = ChallengeRecords(run.route53, run.request.zones, run.deadline)
             records.discard(pending.values)
             finish_revocations(run, journal)
             journal.save(order=None, private_key=None, values={}, lease_until=None, **remembered)
@@ -239,7 +239,7 @@ def _check_zones(run: Run, current: Certificate | NoCertificate) -> dict[str, li
         return {}
     from .delegation import awaited_name_servers, public_name_servers  # noqa: PLC0415
 
-    servers = public_name_servers(run.request, run.aws.client("route53"))
+    servers = public_name_servers(run.request, run.route53)
     return awaited_name_servers(servers) if first else {}
 
 
@@ -265,7 +265,7 @@ def _issue(
     directory = directory or fetch_directory(request.directory, request.ca_root)
     with file_of(request.ca_root) as ca_root:
         client = open_account(request, directory, run.account_store(), ca_root, external)
-        records = ChallengeRecords(run.aws.client("route53"), request.zones, run.deadline)
+        records = ChallengeRecords(run.route53, request.zones, run.deadline)
         return issue(request, current, directory, client, records, journal, run.deadline)
 
 

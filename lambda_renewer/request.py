@@ -38,6 +38,7 @@ _FIELDS = {
 }
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII)
+_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]+", re.ASCII)
 _MAX_NAME = 253
 _MAX_DOMAINS = 100  # Let's Encrypt's limit of identifiers a certificate
 _MAX_SECONDS = 366 * 86_400  # a schedule rarer than yearly is a mistake, and must not overflow a date
@@ -65,6 +66,7 @@ class CertificateRequest:
         preferred_chain: common name of the topmost issuer of the chain that is wanted, or None.
         delegations: domain -> name to which its `_acme-challenge` is delegated by CNAME.
         zones: hosted zone name -> Route 53 hosted zone id.
+        zone_roles: hosted zone id -> ARN of the role through which a zone of another AWS account is reached.
         secret: ARN of the secret that holds the certificate document.
         interval: time between two scheduled runs.
         window: the schedule's flexible window.
@@ -87,6 +89,7 @@ class CertificateRequest:
     preferred_chain: str | None
     delegations: Mapping[str, str]
     zones: Mapping[str, str]
+    zone_roles: Mapping[str, str]
     secret: str
     interval: timedelta
     window: timedelta
@@ -109,6 +112,7 @@ def parse_request(event: Mapping[str, Any]) -> CertificateRequest:
         # Its value is not shown: nobody knows what it is.
         raise RequestError(field, "…", f"the fields are {', '.join(sorted(_FIELDS))}")
     action = _one_of(event, "action", ACTIONS)
+    zones = _zones(event)
     return CertificateRequest(
         action=action,
         force=_true_or_false(event, "force", default=False),
@@ -126,7 +130,8 @@ def parse_request(event: Mapping[str, Any]) -> CertificateRequest:
         ca_root=_optional_text(event, "ca_root"),
         preferred_chain=_optional_text(event, "preferred_chain"),
         delegations=_delegations(event),
-        zones=_zones(event),
+        zones={name: zone["id"] for name, zone in zones.items()},
+        zone_roles={zone["id"]: zone["role"] for zone in zones.values() if zone.get("role")},
         secret=_text(event, "secret"),
         interval=_seconds(event, "interval_seconds", least=1),
         window=_seconds(event, "window_seconds", least=0),
@@ -264,14 +269,22 @@ def _domain(name: object) -> str:
     return ascii_name
 
 
-def _zones(event: Mapping[str, Any]) -> dict[str, str]:
+def _zones(event: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     value = event.get("zones")
-    allowed = 'an object such as {"example.com": {"id": "Z123"}} is wanted'
+    allowed = (
+        'an object such as {"example.com": {"id": "Z123"}} is wanted; a zone of another account has a role '
+        "beside its id, arn:aws:iam::<account>:role/<name>"
+    )
     if not isinstance(value, dict) or not value:
         raise RequestError("zones", value, allowed)
     for zone in value.values():
-        if not isinstance(zone, dict) or set(zone) != {"id"}:
+        if not isinstance(zone, dict) or not {"id"} <= set(zone) <= {"id", "role"}:
             raise RequestError("zones", value, allowed)
-        if not isinstance(zone["id"], str) or not zone["id"]:
+        if not isinstance(zone["id"], str) or not zone["id"] or not _is_role(zone.get("role")):
             raise RequestError("zones", value, allowed)
-    return {to_ascii(name.rstrip(".")): zone["id"] for name, zone in value.items()}
+    return {to_ascii(name.rstrip(".")): zone for name, zone in value.items()}
+
+
+def _is_role(value: object) -> bool:
+    """Tell whether `value` is the ARN of an IAM role, or None."""
+    return value is None or (isinstance(value, str) and bool(_ROLE.fullmatch(value)))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from . import clock
 from .aws import Aws
@@ -18,6 +19,9 @@ from .pending import Pending, read_pending
 from .request import CertificateRequest
 from .store import Contents, SecretStore
 from .waiting import Deadline
+
+if TYPE_CHECKING:
+    from mypy_boto3_route53 import Route53Client
 
 ACCOUNT_SECRET = "ACCOUNT_SECRET"  # noqa: S105 - the name of the variable that holds the secret's ARN
 
@@ -55,6 +59,10 @@ class Run:
     def next_run(self) -> datetime:
         """The latest moment at which the next scheduled run starts."""
         return self.started + self.request.interval + self.request.window
+
+    def route53(self, zone_id: str) -> Route53Client:
+        """Return the client that reaches a hosted zone, through the role that the request names for it."""
+        return self.aws.route53(self.request.zone_roles.get(zone_id))
 
     def account_store(self) -> SecretStore:
         """Return the secret of the ACME accounts."""

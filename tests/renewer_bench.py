@@ -319,8 +319,7 @@ def make_renewer(
         certificate_arn=certificate_arn,
         account_arn=account_arn,
         log_group_arn=f"arn:aws:logs:{REGION}:000000000000:log-group:renewer",
-        zone_arn=f"arn:aws:route53:::hostedzone/{zone_id}",
-        challenge_names=names,
+        challenges={f"arn:aws:route53:::hostedzone/{zone_id}": names},
     )
     credentials = aws.user(unique, allow(policy))
     return Renewer(aws, server, domain, zone_id, certificate_arn, account_arn, credentials, dns_port)

@@ -28,7 +28,7 @@ from .client import Answer, Client, Visitor
 from .nas import AgentRun, make_access_key
 from .permissions import Attempt, attempts, forged, renewer_attempts
 from .report import Report
-from .world import DOMAIN, DSM_NAME, SERVICE_NAME, World, start_world
+from .world import DOMAIN, DSM_NAME, NAS, SERVICE_NAME, World, start_world
 
 BUILD = Path(__file__).parents[2] / "build"
 _AGENT_PAUSE_SECONDS = 30
@@ -47,7 +47,7 @@ def demo(world: World, report: Report) -> None:
     client = Client(world.acme.issuing_root())
     _refused_before(world, client, report)
     outputs = _up(world, report)
-    key = make_access_key(world.aws, outputs["nas_user"])
+    key = make_access_key(world.aws, _nas(outputs)["user"])
     _first_install(world, client, report, outputs, key)
     _keys_do_no_more_than_they_need(world, report, outputs, key)
     _second_run_changes_nothing(world, report)
@@ -82,7 +82,7 @@ def _up(world: World, report: Report) -> dict[str, Any]:
             resolver=f"{LOOPBACK}:{world.dns.port}",
             progress=report.note,
         )
-    first = json.loads(outputs["first_renewal"])
+    first = _first_renewal(outputs)
     report.prove(
         "up ended with a certificate issued",
         holds=first["renewed"] is True,
@@ -110,14 +110,14 @@ def _first_install(
 ) -> None:
     with report.step("The agent's first run on the NAS"):
         world.agent.configure(
-            outputs["agent_config"],
+            _nas(outputs)["agent_config"],
             key,
             endpoint=world.proxy.endpoint,
             ca_root=world.acme.issuing_root(),
             entry=DOMAIN,
         )
         _succeeded(world.agent.run("--verbose"), report)
-    serial = json.loads(outputs["first_renewal"])["serial"]
+    serial = _first_renewal(outputs)["serial"]
     for name, port in _pages(world):
         answer = _visit(client, name, port)
         report.prove(
@@ -138,7 +138,7 @@ def _keys_do_no_more_than_they_need(
             for secret in secrets.list_secrets()["SecretList"]
             if "acme-account" in secret["Name"]
         )
-        wanted = outputs["agent_config"]
+        wanted = _nas(outputs)["agent_config"]
         secret = wanted["certificates"][0]["secret"]
         needed, forbidden = attempts(
             world.aws,
@@ -189,14 +189,14 @@ def _second_run_changes_nothing(world: World, report: Report) -> None:
 
 
 def _renewed_by_the_schedule(world: World, client: Client, report: Report, outputs: dict[str, Any]) -> None:
-    secret = outputs["agent_config"]["certificates"][0]["secret"]
+    secret = _nas(outputs)["agent_config"]["certificates"][0]["secret"]
     secrets = world.aws.client("secretsmanager")
 
     def current() -> dict[str, Any]:
         text = secrets.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
         return dict(json.loads(text))
 
-    old = json.loads(outputs["first_renewal"])["serial"]
+    old = _first_renewal(outputs)["serial"]
     with ExitStack() as visits:
         visitors = [visits.enter_context(Visitor(client, name, port)) for name, port in _pages(world)]
         with report.step("Waiting for the schedule to renew the certificate, about a minute after up"):
@@ -237,6 +237,14 @@ def _loopback_only(report: Report) -> None:
         holds=not others,
         measured=", ".join(others) or f"{listeners.listening_ports()} ports, all on loopback",
     )
+
+
+def _nas(outputs: dict[str, Any]) -> dict[str, Any]:
+    return dict(outputs["nas"][NAS])
+
+
+def _first_renewal(outputs: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(outputs["certificates"][DOMAIN]["first_renewal"]))
 
 
 def _pages(world: World) -> list[tuple[str, int]]:

@@ -24,7 +24,8 @@ from .nas import AgentOnNas
 from .report import Report
 
 DOMAIN = "example.com"
-DSM_NAME = "synology.example.com"
+NAS = "synology"
+DSM_NAME = f"{NAS}.{DOMAIN}"
 SERVICE_NAME = "navidrome.example.com"
 
 # Long enough to be read by every client, short enough that the first scheduled run, a minute after `up`,

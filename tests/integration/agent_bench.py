@@ -42,7 +42,7 @@ class Secret:
         self._client = aws.client("secretsmanager")
         name = f"synology-https/test/certificate/{uuid.uuid4()}"
         self.arn: str = self._client.create_secret(Name=name)["ARN"]
-        policy = nas_policy(certificate_arn=self.arn, metric_namespace=NAMESPACE)
+        policy = nas_policy(certificate_arns=[self.arn], metric_namespace=NAMESPACE)
         self.user = f"nas-{uuid.uuid4()}"
         self.credentials = aws.user(self.user, policy)
         self.key_lines = set[str]()

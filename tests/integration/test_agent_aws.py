@@ -175,7 +175,7 @@ def test_a_run_with_nothing_to_do_asks_once_a_certificate(nas: Nas, local_aws: L
     names = [NAMES, ["other.test"]]
     for secret, of_it in zip(secrets, names, strict=True):
         secret.put_pair(issue(of_it, issuer=ca))
-    policies = [nas_policy(certificate_arn=secret.arn, metric_namespace=NAMESPACE) for secret in secrets]
+    policies = [nas_policy(certificate_arns=[secret.arn], metric_namespace=NAMESPACE) for secret in secrets]
     statements = [
         {**statement, "Sid": f"{statement['Sid']}{number}"}
         for number, policy in enumerate(policies)
@@ -237,7 +237,7 @@ def test_a_key_that_iam_spreads_slowly(
 ) -> None:
     version, iam = secret.put("text"), local_aws.client("iam")
     name = f"nas-{uuid.uuid4()}"
-    policy = nas_policy(certificate_arn=secret.arn, metric_namespace=NAMESPACE)
+    policy = nas_policy(certificate_arns=[secret.arn], metric_namespace=NAMESPACE)
     nothing = {**policy, "Statement": policy["Statement"][-1:]}
     made = local_aws.user(name, policy if late == "key" else nothing)
     if late == "key":

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lambda_renewer import directory as renewer_directory
 from lambda_renewer import dns01
 from lambda_renewer.acme_client import Network
 from lambda_renewer.document import EMPTY
-from lambda_renewer.errors import Problem, RequestError, StoreError, ZoneError
+from lambda_renewer.errors import AccessDenied, Problem, RequestError, StoreError, ZoneError
 from local_cloud.acme import Pebble
 from local_cloud.dns_server import DnsServer
 from local_cloud.ministack.server import LocalAws
@@ -182,6 +182,64 @@ def test_an_internationalized_name(local_aws: LocalAws, server: Pebble, dns: Dns
     assert renewer.run(domains=[f"Bücher.{zone}"], delegations={})["renewed"] is True
     assert renewer.current().domains == (f"xn--bcher-kva.{zone}",)
     assert renewer.run(domains=[f"bücher.{zone}"], delegations={})["renewed"] is False
+
+
+# --- A zone that a role of another account reaches ----------
+
+
+def through_a_role(
+    local_aws: LocalAws, server: Pebble, dns: DnsServer, trusts: Callable[[str], str]
+) -> Renewer:
+    """Return a renewer without any right in Route 53, but for a role's that may do what it needs there.
+
+    The local AWS has one account; the role and its trust are what another one would have.
+
+    Args:
+        local_aws: the local AWS.
+        server: the certificate authority.
+        dns: its resolver.
+        trusts: the renewer's ARN -> the ARN that the role trusts.
+    """
+    taken: list[dict[str, Any]] = []
+
+    def allow(policy: dict[str, Any]) -> dict[str, Any]:
+        taken.extend(one for one in policy["Statement"] if "route53" in str(one["Action"]))
+        less = without(*(one["Sid"] for one in taken))(policy)
+        return also(Action="sts:AssumeRole", Resource=f"arn:aws:iam::000000000000:role/{role}")(less)
+
+    role = f"zone-{uuid.uuid4().hex}"
+    made = make_renewer(local_aws, server, dns.port, allow)
+    assert len(taken) == 3
+    iam = local_aws.client("iam")
+    owner = local_aws.client("sts", made.credentials.access_key, made.credentials.secret_key)
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": trusts(owner.get_caller_identity()["Arn"])},
+        "Action": "sts:AssumeRole",
+    }
+    arn = iam.create_role(
+        RoleName=role,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    document = {"Version": "2012-10-17", "Statement": taken}
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=json.dumps(document))
+    return replace(made, more_fields={"zones": {made.domain: {"id": made.zone_id, "role": arn}}})
+
+
+def test_a_zone_is_reached_through_its_role(local_aws: LocalAws, server: Pebble, dns: DnsServer) -> None:
+    renewer = through_a_role(local_aws, server, dns, lambda own: own)
+    assert renewer.run()["renewed"] is True
+    assert renewer.challenge_records() == []
+    without_role = {"zones": {renewer.domain: {"id": renewer.zone_id}}}
+    with pytest.raises(AccessDenied, match="not authorized to perform: route53:"):
+        replace(renewer, more_fields=without_role).run(force=True)
+
+
+def test_a_role_that_trusts_another_is_named(local_aws: LocalAws, server: Pebble, dns: DnsServer) -> None:
+    renewer = through_a_role(local_aws, server, dns, lambda _: "arn:aws:iam::000000000000:user/another")
+    with pytest.raises(AccessDenied, match=r"role arn:aws:iam::.*:role/zone-.* could not be assumed"):
+        renewer.run()
+    assert renewer.challenge_records() == []
 
 
 # --- The first days: a zone that nobody delegates to yet, permissions that nobody knows yet ----------

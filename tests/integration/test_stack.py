@@ -82,7 +82,7 @@ class Deployed:
     def schedule(self) -> dict[str, Any]:
         scheduler = self.client("scheduler")
         (listed,) = scheduler.list_schedules()["Schedules"]
-        return dict(scheduler.get_schedule(Name=listed["Name"]))
+        return dict(scheduler.get_schedule(GroupName=listed["GroupName"], Name=listed["Name"]))
 
     def role_policy(self, role: str) -> tuple[str, Document]:
         """Return name and document of the only policy of `role`."""
@@ -100,11 +100,23 @@ class Deployed:
         return str(self.renewer["Role"]).rsplit("/", 1)[-1]
 
     def nas_policy(self) -> Document:
-        iam, user = self.client("iam"), self.outputs["nas_user"]
+        iam, user = self.client("iam"), self.outputs["nas"]["synology"]["user"]
         (name,) = iam.list_user_policies(UserName=user)["PolicyNames"]
         assert not iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]
         document: Document = iam.get_user_policy(UserName=user, PolicyName=name)["PolicyDocument"]
         return document
+
+
+def agent_config(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(outputs["nas"]["synology"]["agent_config"])
+
+
+def nas_user(outputs: Mapping[str, Any]) -> str:
+    return str(outputs["nas"]["synology"]["user"])
+
+
+def first_renewal(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(outputs["certificates"][DOMAIN]["first_renewal"]))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +165,9 @@ def settings_of(acme: Pebble) -> dict[str, Any]:
 def stack(aws: LocalAws, zone: str, config: dict[str, Any], bundle: Path, resolver: str) -> Deployed:
     created: list[str] = []
     outputs = deploy(aws, config, local_bundle=bundle, resolver=resolver, progress=created.append)
-    keys = aws.client("iam").list_access_keys(UserName=outputs["nas_user"])["AccessKeyMetadata"]
+    keys = aws.client("iam").list_access_keys(UserName=outputs["nas"]["synology"]["user"])[
+        "AccessKeyMetadata"
+    ]
     return Deployed(aws, zone, config, outputs, created, keys)
 
 
@@ -169,8 +183,8 @@ def stack(aws: LocalAws, zone: str, config: dict[str, Any], bundle: Path, resolv
             '"Example.com"',
             "a domain name in lower case, such as example.com, is wanted",
         ),
-        ("domain", None, "null", "a domain name in lower case"),
-        ("nas_address", "fd00::10", '"fd00::10"', "the NAS's IPv4 address, such as 192.168.0.10, is wanted"),
+        ("domain", "", "null", "a domain name in lower case"),
+        ("nas_address", "nas", '"nas"', "the NAS's IPv4 or IPv6 address, such as 192.168.0.10, is wanted"),
         ("key_type", "rsa1024", '"rsa1024"', "one of rsa2048, rsa3072, rsa4096, ec256, ec384 is allowed"),
         (
             "schedule",
@@ -219,20 +233,26 @@ def test_preview_creates_nothing(aws: LocalAws, zone: str, config: dict[str, Any
     assert inventory(aws, zone) == before
 
 
-def test_preview_fails_where_the_hosted_zone_is_missing(aws: LocalAws, config: dict[str, Any]) -> None:
+def test_preview_fails_where_the_hosted_zone_is_missing(
+    aws: LocalAws, zone: str, config: dict[str, Any]
+) -> None:
+    assert zone
     with pytest.raises(DeployError) as refused:
         preview({**config, "domain": "not-here.example"}, aws=aws)
-    assert str(refused.value) == "error: no matching Route 53 Hosted Zone found: not-here.example"
+    text = str(refused.value)
+    assert text.startswith('error: synology-https:zones is "not-here.example": this account has no public')
+    assert f"It has {DOMAIN}. " in text
 
 
-def test_a_private_zone_is_not_taken_for_it(aws: LocalAws, config: dict[str, Any]) -> None:
+def test_a_private_zone_is_not_taken_for_it(aws: LocalAws, zone: str, config: dict[str, Any]) -> None:
+    assert zone
     aws.client("route53").create_hosted_zone(
         Name="private.example",
         CallerReference="private",
         VPC={"VPCRegion": "eu-central-1", "VPCId": "vpc-12345678"},
         HostedZoneConfig={"PrivateZone": True},
     )
-    with pytest.raises(DeployError, match="no matching Route 53 Hosted Zone"):
+    with pytest.raises(DeployError, match=f"no public hosted zone of that name. It has {DOMAIN}. "):
         preview({**config, "domain": "private.example"}, aws=aws)
 
 
@@ -255,30 +275,23 @@ def inventory(aws: LocalAws, zone: str) -> dict[str, Any]:
 
 def test_the_outputs(stack: Deployed) -> None:
     assert stack.outputs.keys() == {
-        *(
-            "url",
-            "next_step",
-            "first_renewal",
-            "region",
-            "renewer",
-            "certificates",
-            "nas_user",
-            "agent_config",
-        )
+        *("url", "next_step", "region", "renewer", "renewer_role", "certificates", "nas", "dashboard"),
     }
     assert stack.outputs["next_step"].startswith("The certificate is there")
     assert stack.outputs["url"] == "https://synology.example.com:5001"
-    assert stack.outputs["agent_config"] == {
+    assert agent_config(stack.outputs) == {
         "region": "eu-central-1",
         "metric_namespace": "synology-https/dev/synology",
         "certificates": [
             {
                 "secret": stack.secret("certificate")["ARN"],
                 "names": ["synology.example.com", "navidrome.example.com"],
+                "entry": DOMAIN,
+                "assign": "auto",
             }
         ],
     }
-    first = json.loads(stack.outputs["first_renewal"])
+    first = first_renewal(stack.outputs)
     assert (first["name"], first["renewed"], first["action"]) == (DOMAIN, True, "renew")
 
 
@@ -305,7 +318,7 @@ def test_the_certificate_is_in_its_secret(stack: Deployed) -> None:
     assert certificate["domains"] == [DOMAIN, f"*.{DOMAIN}"]
     assert certificate["key_type"] == "ec256"
     assert certificate["private_key"].startswith("-----BEGIN")
-    assert certificate["serial"] == json.loads(stack.outputs["first_renewal"])["serial"]
+    assert certificate["serial"] == first_renewal(stack.outputs)["serial"]
 
 
 def test_the_records_lead_to_the_nas_and_no_challenge_is_left(stack: Deployed) -> None:
@@ -338,7 +351,8 @@ def test_the_renewer(stack: Deployed) -> None:
     assert (renewer["Architectures"], renewer["Timeout"]) == (["arm64"], 900)
     # The local provider adds the resolver of the embedded cloud, as AWS's runtime adds variables of its own.
     variables = renewer["Environment"]["Variables"]
-    assert variables.keys() == {"ACCOUNT_SECRET", "DNS_RESOLVER"}
+    assert variables.keys() == {"ACCOUNT_SECRET", "METRIC_NAMESPACE", "DNS_RESOLVER"}
+    assert variables["METRIC_NAMESPACE"] == "synology-https/dev"
     assert variables["ACCOUNT_SECRET"] == stack.secret("account")["ARN"]
     group = renewer["LoggingConfig"]["LogGroup"]
     (described,) = stack.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
@@ -353,10 +367,10 @@ def test_the_renewers_role(stack: Deployed) -> None:
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
     _, policy = stack.role_policy(stack.renewer_role)
     by_sid = {one["Sid"]: one for one in policy["Statement"]}
-    assert by_sid["ChangeOwnChallengeRecords"]["Resource"] == f"arn:aws:route53:::hostedzone/{stack.zone}"
-    assert sorted(by_sid["KeepSecrets"]["Resource"]) == sorted(
-        stack.secret(which)["ARN"] for which in NAME_OF
-    )
+    assert by_sid["ChangeOwnChallengeRecords"]["Resource"] == [f"arn:aws:route53:::hostedzone/{stack.zone}"]
+    certificates = stack.secret("certificate")["ARN"].split(f"/{DOMAIN}-")[0]
+    for sid in ("KeepSecrets", "StoreSecrets"):
+        assert by_sid[sid]["Resource"] == sorted((stack.secret("account")["ARN"], f"{certificates}/*"))
     group = stack.renewer["LoggingConfig"]["LogGroup"]
     assert by_sid["WriteLog"]["Resource"].endswith(f":log-group:{group}:*")
 
@@ -375,7 +389,7 @@ def test_the_schedule_sends_the_event_that_up_sent(stack: Deployed) -> None:
     # What up invoked with has the same result: nothing is due, as nothing of the request has changed.
     outcome = invoke(stack, target["Input"])
     assert outcome["renewed"] is False
-    assert outcome["serial"] == json.loads(stack.outputs["first_renewal"])["serial"]
+    assert outcome["serial"] == first_renewal(stack.outputs)["serial"]
 
 
 def test_the_schedules_role_may_invoke_the_renewer_alone(stack: Deployed) -> None:
@@ -384,10 +398,13 @@ def test_the_schedules_role_may_invoke_the_renewer_alone(stack: Deployed) -> Non
     (trust,) = stack.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]["Statement"]
     account = stack.client("sts").get_caller_identity()["Account"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": account}}
+    group = stack.schedule()["GroupName"]
+    arn = stack.client("scheduler").get_schedule_group(Name=group)["Arn"]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": account, "aws:SourceArn": arn}}
     _, policy = stack.role_policy(role)
     assert policy["Statement"] == [
         {
+            "Sid": "RunRenewer",
             "Effect": "Allow",
             "Action": "lambda:InvokeFunction",
             "Resource": stack.renewer["FunctionArn"],
@@ -397,7 +414,7 @@ def test_the_schedules_role_may_invoke_the_renewer_alone(stack: Deployed) -> Non
 
 def test_the_nas_user_has_no_access_key(stack: Deployed) -> None:
     assert stack.keys_at_first == []
-    user = stack.client("iam").get_user(UserName=stack.outputs["nas_user"])["User"]
+    user = stack.client("iam").get_user(UserName=stack.outputs["nas"]["synology"]["user"])["User"]
     assert user["Path"] == "/synology-https/"
     stack.nas_policy()
 
@@ -443,7 +460,7 @@ def nas_attempts(stack: Deployed, policy: Document, user: str) -> tuple[list[Att
             stack.aws.user(user, policy),
             secret=stack.secret("certificate")["ARN"],
             other_secrets={"the account": stack.secret("account")["ARN"], "another": other},
-            namespace=stack.outputs["agent_config"]["metric_namespace"],
+            namespace=agent_config(stack.outputs)["metric_namespace"],
             zone=stack.zone,
         )
     finally:
@@ -662,16 +679,21 @@ def test_up_after_destroy_meets_no_name_that_is_still_held(
     held = [stack.secret(which)["ARN"] for which in NAME_OF]
     for arn in held:
         secrets.delete_secret(SecretId=arn, RecoveryWindowInDays=30)
-    for host in before["agent_config"]["certificates"][0]["names"]:
-        change_records(stack.client("route53"), stack.zone, [change_of_host(host)])
+    # The record of the one host is gone, as after `destroy`; the other's is there with another address.
+    change_records(
+        stack.client("route53"), stack.zone, [change_of_host("synology.example.com", "DELETE", ADDRESS)]
+    )
+    by_hand = change_of_host("navidrome.example.com", "UPSERT", "192.168.0.5")
+    change_records(stack.client("route53"), stack.zone, [by_hand])
     after = deploy(stack.aws, config, local_bundle=bundle, resolver=resolver)
-    wanted = after["agent_config"]["certificates"][0]["secret"]
+    wanted = agent_config(after)["certificates"][0]["secret"]
     assert wanted not in held
-    assert json.loads(after["first_renewal"])["reason"] == "there is no certificate"
-    assert {after["renewer"], after["nas_user"]}.isdisjoint({before["renewer"], before["nas_user"]})
+    assert first_renewal(after)["reason"] == "there is no certificate"
+    test_the_records_lead_to_the_nas_and_no_challenge_is_left(stack)  # case 15: the one by hand is taken over
+    assert not {after["renewer"], nas_user(after)} & {before["renewer"], nas_user(before)}
 
 
-def change_of_host(host: str) -> Document:
-    removed = change(host, "A", "DELETE", ADDRESS)
-    removed["ResourceRecordSet"]["TTL"] = 300
-    return removed
+def change_of_host(host: str, action: str, address: str) -> Document:
+    changed = change(host, "A", action, address)
+    changed["ResourceRecordSet"]["TTL"] = 300
+    return changed

@@ -245,9 +245,9 @@ def test_no_certificate_without_intermediates_is_written_as_the_agent_refuses_it
 
 def test_who_may_read_and_write_is_what_the_page_says() -> None:
     arn = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:certificate-AbCdEf"
-    nas = nas_policy(certificate_arn=arn, metric_namespace="nas")
+    nas = nas_policy(certificate_arns=[arn], metric_namespace="nas")
     lambda_role = renewer_policy(
-        certificate_arn=arn, account_arn="a", log_group_arn="l", zone_arn="z", challenge_names=["c"]
+        certificate_arn=arn, account_arn="a", log_group_arn="l", challenges={"z": ["c"]}
     )
     assert secret_actions(nas) == {"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"}
     assert secret_actions(lambda_role) == {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}

@@ -77,6 +77,12 @@ WRONG: dict[str, list[Any]] = {
             {"example.com": "Z1"},
             {"example.com": {}},
             {"example.com": {"id": 1}},
+            {"example.com": {"role": "arn:aws:iam::210987654321:role/dns"}},
+            *(
+                {"example.com": {"id": "Z1", "role": role}}
+                for role in ("", 7, "dns", "arn:aws:iam::1:role/dns")
+            ),
+            {"example.com": {"id": "Z1", "role": "arn:aws:iam::210987654321:user/dns"}},
         ),
         *({"example.com": {"id": ""}}, {"example.com": {"id": "Z1", "role": "arn"}}),
         {"example.com": {"id": "Z1"}, "b.example": None},
@@ -113,6 +119,7 @@ def test_the_whole_event() -> None:
         terms_agreed=True,
         ca_root="a PEM",
         zones={"example.com": "Z1"},
+        zone_roles={},
         secret=EVENT["secret"],
         interval=timedelta(hours=12),
         window=timedelta(hours=6),
@@ -191,6 +198,14 @@ def test_allowed_at_the_edge(field: str, value: Any) -> None:
 
 def test_zone_names_are_compared_as_dns_compares_them() -> None:
     assert parse_request({**EVENT, "zones": {"Example.COM.": {"id": "Z9"}}}).zones == {"example.com": "Z9"}
+
+
+def test_a_zone_of_another_account_has_a_role() -> None:
+    role = "arn:aws:iam::210987654321:role/path/dns"
+    zones = {"example.com": {"id": "Z1"}, "example.net": {"id": "Z2", "role": role}}
+    parsed = parse_request({**EVENT, "zones": zones})
+    assert parsed.zones == {"example.com": "Z1", "example.net": "Z2"}
+    assert parsed.zone_roles == {"Z2": role}
 
 
 def test_to_revoke() -> None:

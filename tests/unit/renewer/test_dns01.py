@@ -38,7 +38,7 @@ def route53() -> ChallengeRoute53:
 def records(
     route53: ChallengeRoute53, zones: dict[str, str] | None = None, seconds: float = 60
 ) -> ChallengeRecords:
-    return ChallengeRecords(route53, zones or ZONES, Deadline(seconds))  # type: ignore[arg-type]
+    return ChallengeRecords(lambda _: route53, zones or ZONES, Deadline(seconds))  # type: ignore[arg-type, return-value]
 
 
 def test_apex_and_wildcard_share_one_name() -> None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from lambda_renewer import clock
 from lambda_renewer import handler as entry
 from lambda_renewer.errors import AccessDenied, AcmeError, AwsError, RenewerError, RequestError
-from lambda_renewer.measures import NAMESPACE, publish
+from lambda_renewer.measures import publish
 from lambda_renewer.renewal import Outcome
 from lambda_renewer.request import ACTIONS
 from lambda_renewer.run import Run
@@ -200,11 +200,21 @@ def test_a_failure_before_the_run_begins_is_measured(
 # --- Metrics ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("namespace", ["synology-https/dev", "synology-https/home"])
+def test_the_namespace_is_the_stacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, namespace: str
+) -> None:
+    monkeypatch.setenv("METRIC_NAMESPACE", namespace)
+    publish("nas", failed=False, seconds=1.5)
+    [directive] = metrics(capsys)["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == namespace
+
+
 def test_the_line_is_in_embedded_metric_format(capsys: pytest.CaptureFixture[str]) -> None:
     publish("nas", failed=False, seconds=1.5, issued=True, life_left=0.25)
     found = metrics(capsys)
     [directive] = found["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == NAMESPACE == "synology-https/renewer"
+    assert directive["Namespace"] == "synology-https"
     assert directive["Dimensions"] == [["certificate"]]
     assert {(one["Name"], one["Unit"]) for one in directive["Metrics"]} == {
         ("Failed", "Count"),

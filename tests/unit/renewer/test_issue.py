@@ -136,7 +136,7 @@ def run(route53: ChallengeRoute53, store: SecretStore) -> Run:
             current or NoCertificate(),
             {"newOrder": "https://ca/new-order", "meta": {"profiles": profiles}},
             client,  # type: ignore[arg-type]
-            ChallengeRecords(route53, {"example.com": "Z1"}, deadline),  # type: ignore[arg-type]
+            ChallengeRecords(lambda _: route53, {"example.com": "Z1"}, deadline),  # type: ignore[arg-type, return-value]
             Journal(store, first, pending or Pending(request="a digest")),
             deadline,
         )

@@ -112,7 +112,7 @@ def test_a_change_whose_answer_was_lost_is_awaited_all_the_same(foreign: tuple[s
     route53 = LosesAnAnswer("Z1")
     if foreign:
         route53.put("Z1", NAME, *foreign)
-    records = ChallengeRecords(route53, {"example.com": "Z1"}, Deadline(10))  # type: ignore[arg-type]
+    records = ChallengeRecords(lambda _: route53, {"example.com": "Z1"}, Deadline(10))  # type: ignore[arg-type, return-value]
     records.present(OURS, leftovers={})
     assert len(route53.refused) == 1
     assert route53.values("Z1", NAME) == {'"ours"', *foreign}

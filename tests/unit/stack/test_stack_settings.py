@@ -13,6 +13,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from infrastructure.setting_values import from_json
 from infrastructure.settings import Settings, SettingsError, load_settings
 from local_cloud.stack.program import stack_config
 
@@ -45,9 +46,7 @@ WRONG_SERVICES: list[Any] = [
     [None],
     [""],
     ["Photos"],
-    ["a.b"],
     [["a"]],
-    ["photos", "m.example.com"],
     [{}],
 ]
 
@@ -71,7 +70,7 @@ WRONG: list[tuple[str, str | None, str]] = [
     ),
     ("domain", ".".join(["a" * 60] * 4), "longer than 253"),
     *(
-        ("nas_address", value, "the NAS's IPv4 address, such as 192.168.0.10")
+        ("nas_address", value, "the NAS's IPv4 or IPv6 address, such as 192.168.0.10")
         for value in (
             *(
                 None,
@@ -87,8 +86,7 @@ WRONG: list[tuple[str, str | None, str]] = [
             *(
                 "192.168.000.010",
                 "192.168.0.10:5001",
-                "fd00::10",
-                "::ffff:192.168.0.10",
+                *("::ffff:192.168.0.10", "fe80::1", "fd00::10%eth0", "::1", "::", "ff02::1", "fd00::10/64"),
                 "3232235530",
                 "\u0661.2.3.4",
             ),
@@ -116,7 +114,6 @@ WRONG: list[tuple[str, str | None, str]] = [
             "navidrome,photos",
             "true",
             "{}",
-            "null",
             '"navidrome"',
             "7",
             "[",
@@ -181,8 +178,6 @@ WRONG: list[tuple[str, str | None, str]] = [
         ("ca_root", value, "certificates in PEM are wanted, or nothing")
         for value in ("root.pem", "MIIB", "-----BEGIN CERTIFICATE-----garbage")
     ),
-    ("schedule", None, "a value is wanted"),
-    ("schedule", "", "a value is wanted"),
     *(
         ("schedule", value, "rate(<number> minutes|hours|days), such as rate(12 hours) or rate(1 hour)")
         for value in (
@@ -208,13 +203,37 @@ WRONG: list[tuple[str, str | None, str]] = [
         )
     ),
     *(
-        ("schedule", value, "at most every 7 days is allowed")
-        for value in ("rate(8 days)", "rate(169 hours)", "rate(10081 minutes)", "rate(99999 days)")
+        ("schedule", value, "at least once a day is wanted")
+        for value in ("rate(2 days)", "rate(25 hours)", "rate(10081 minutes)", "rate(99999 days)")
     ),
     *(
         ("architecture", value, "one of arm64, x86_64 is allowed")
         for value in (None, "", "arm", "aarch64", "amd64", "x86-64", "ARM64")
     ),
+    ("services", '["a.b"]', "none of its certificates is good for it (example.com, *.example.com)"),
+    ("services", '["photos", "x.y.example.com"]', "none of its certificates is good for it"),
+    *(("alarm_email", value, "one e-mail address is wanted, or nothing") for value in ("me", "a@b@c.d")),
+    *(
+        ("dashboard", value, "true or false is wanted")
+        for value in (None, "", "True", "yes", "1", "0", "[]", '"true"')
+    ),
+    *(
+        ("budget_usd", value, "a number of US dollars a month")
+        for value in ("x", "-1", "true", "[]", "{}", "1e9", "NaN", "Infinity", '"5"')
+    ),
+    *(
+        ("source_ips", value, "a list of public addresses or networks")
+        for value in ("7", "{}", "[1]", '["203.0.113.7/24"]', '["home.example.com"]', "[null]")
+    ),
+    ("source_ips", '["203.0.113.7", "203.0.113.7"]', "each name may stand there once"),
+    *(("eab_secret", value, "the whole ARN of a secret") for value in ("my-secret", "arn:aws:s3:::x")),
+    *(("certificates", value, "an object by name, each with domains") for value in ("7", "x", "[1]")),
+    ("certificates", '{"home": {"domains": ["a.example"]}}', "domain (example.com) is set too"),
+    ("nas", '{"office": {"address": "10.0.0.1"}}', "nas_address (192.168.0.10) is set too"),
+    ("budget_usd", "5", "nobody would be told: set alarm_email too"),
+    *(("nas", value, "an object by name, each with address") for value in ("7", "x", "[1]")),
+    *(("zones", value, "an object by name, each with create") for value in ("7", "x", "[1]")),
+    ("zones", '{"other.example": {"create": true}}', "no certificate is in this zone"),
 ]
 
 
@@ -235,18 +254,20 @@ def test_a_wrong_value_is_refused_with_key_value_and_what_is_allowed(
     assert text.startswith(f"synology-https:{key} is ")
     assert f"`pulumi config set {key} …`" in text
     assert allowed in text
-    # Lists are shown parsed, or by the one element that is wrong.
-    shown = [json.dumps(value)]
-    if key == "services" and value and value.startswith("[") and value.endswith("]"):
-        shown = [value, *(json.dumps(one) for one in json.loads(value))]
-        if "own name" in text:
-            shown = [value]
+    # What is written as JSON is shown parsed, or by the one element that is wrong.
+    parsed = from_json(value)
+    elements = list(parsed) if isinstance(parsed, list | dict) else []
+    if key == "services":
+        elements += [f"{one}.example.com" for one in elements]
+    if key == "budget_usd":
+        elements = [f"{parsed}.00"]
+    shown = {json.dumps(one) for one in (value, parsed, elements, *elements)}
     assert any(f"{key} is {one}: " in text for one in shown)
     assert "\n" not in text
 
 
 def test_every_declared_key_is_in_the_table_of_wrong_values() -> None:
-    assert {key for key, _, _ in WRONG} == DECLARED.keys()
+    assert {key for key, _, _ in WRONG} == DECLARED.keys() - {"preferred_chain"}  # any text may be one
 
 
 RIGHT: list[tuple[str, str | None]] = [
@@ -254,13 +275,16 @@ RIGHT: list[tuple[str, str | None]] = [
         ("domain", value)
         for value in ("a.b", "home.example.co.uk", "xn--bcher-kva.example", "1.example", "a" * 63 + ".de")
     ),
-    *(("nas_address", value) for value in ("10.0.0.1", "172.16.0.1", "100.64.0.1", "203.0.113.7")),
+    *(("nas_address", value) for value in ("10.0.0.1", "100.64.0.1", "203.0.113.7", "fd00::10")),
     *(("nas_name", value) for value in ("nas", "nas-2", "2", "a" * 63)),
     *(("services", value) for value in (None, "", "[]", '["a"]', '["photos", "music"]')),
     *(("contact", value) for value in (None, "", "me@example.com", "me+nas@mail.example.co.uk")),
     *(("ca_root", value) for value in (None, "")),
     *(("directory", value) for value in ("https://127.0.0.1:14000/dir", "https://[::1]:14000/dir")),
-    *(("schedule", value) for value in ("rate(1 minute)", "rate(2 minutes)", "rate(1 hour)", "rate(7 days)")),
+    *(
+        ("schedule", value)
+        for value in ("rate(1 minute)", "rate(2 minutes)", "rate(1 hour)", "rate(1 day)", "", None)
+    ),
     *(("architecture", value) for value in ("arm64", "x86_64")),
     *(("key_type", value) for value in ("rsa2048", "rsa3072", "rsa4096", "ec256", "ec384")),
 ]
@@ -308,15 +332,14 @@ def test_the_declared_keys_are_those_that_are_read() -> None:
 
 
 def test_the_defaults_are_valid_and_terms_are_not_agreed_to_by_default() -> None:
-    assert DECLARED.keys() - stack_defaults().keys() == {"domain", "nas_address"}
+    assert DECLARED.keys() == stack_defaults().keys()  # Pulumi refuses a stack that leaves out one without
     settings = load()
-    assert (settings.nas_name, settings.services, settings.contact, settings.ca_root) == (
-        "synology",
-        (),
-        None,
-        None,
-    )
-    assert settings.schedule.interval == timedelta(hours=12)
+    (certificate,), (nas,) = settings.certificates, settings.nases
+    assert (nas.name, nas.host_names, nas.source_ips) == ("synology", ("synology.example.com",), ())
+    assert (certificate.contact, certificate.ca_root, certificate.eab_secret) == (None, None, None)
+    assert (certificate.preferred_chain, dict(certificate.delegations)) == (None, {})
+    assert certificate.schedule.interval == timedelta(hours=12)
+    assert (settings.alarm_email, settings.dashboard, settings.budget_usd) == (None, True, None)
     assert stack_defaults()["terms_agreed"] == "false"
     with pytest.raises(SettingsError, match="terms_agreed"):
         load(terms_agreed=stack_defaults()["terms_agreed"])
@@ -334,31 +357,46 @@ def test_the_documented_choices_are_the_allowed_ones() -> None:
 def test_the_development_stack_loads() -> None:
     config = stack_config(PROJECT, "dev", {})
     settings = load_settings(lambda key: config.get(f"synology-https:{key}"))
-    assert settings.certificate_domains == ("example.com", "*.example.com")
-    assert settings.host_names == ("synology.example.com", "navidrome.example.com")
-    assert settings.challenge_names == ("_acme-challenge.example.com",)
+    (certificate,), (nas,) = settings.certificates, settings.nases
+    assert certificate.domains == ("example.com", "*.example.com")
+    assert nas.host_names == ("synology.example.com", "navidrome.example.com")
+    assert settings.challenges == {"example.com": ("_acme-challenge.example.com",)}
+    assert settings.warnings() == []
     declared = {f"synology-https:{key}" for key in DECLARED}
     assert {key for key in config if key.startswith("synology-https:")} <= declared
 
 
 def test_names_under_the_domain_may_be_as_long_as_dns_allows() -> None:
     domain = ".".join(["a" * 60] * 3 + ["b" * 54])  # with _acme-challenge. before it, 253
-    assert max(map(len, load(domain=domain).challenge_names)) == 253
+    assert len(load(domain=domain).challenges[domain][0]) == 253
     with pytest.raises(SettingsError, match="longer than 253"):
         load(domain=domain + "b")
 
 
-@given(st.sampled_from(["minute", "hour", "day"]), st.integers(1, 10_080))
+@given(st.sampled_from(["minute", "hour", "day"]), st.integers(1, 1_500))
 def test_the_window_is_whole_minutes_and_at_most_half_of_the_interval(unit: str, number: int) -> None:
     expression = f"rate({number} {unit}{'' if number == 1 else 's'})"
     interval = timedelta(**{f"{unit}s": number})
+    day = timedelta(days=1)
     try:
-        schedule = load(schedule=expression).schedule
+        (certificate,) = load(schedule=expression).certificates
     except SettingsError:
-        assert interval > timedelta(days=7)
+        assert interval > day
         return
+    schedule = certificate.schedule
     assert (schedule.expression, schedule.interval) == (expression, interval)
     assert timedelta(0) <= schedule.window <= interval / 2
     assert schedule.window % timedelta(minutes=1) == timedelta(0)
-    assert schedule.window <= timedelta(minutes=1440)  # EventBridge Scheduler's most
-    assert schedule.window >= min(interval / 2 - timedelta(minutes=1), timedelta(minutes=1440))
+    # An alarm's period is at most a day, and must hold a run wherever it begins.
+    assert schedule.window + interval <= day
+    assert schedule.window >= min(interval / 2 - timedelta(minutes=1), day - interval)
+
+
+def test_a_short_lived_certificate_is_looked_at_every_six_hours() -> None:
+    (certificate,) = load(profile="shortlived").certificates
+    assert (certificate.schedule.expression, certificate.schedule.window) == (
+        "rate(6 hours)",
+        timedelta(hours=3),
+    )
+    (slower,) = load(profile="shortlived", schedule="rate(12 hours)").certificates
+    assert slower.schedule.expression == "rate(12 hours)"

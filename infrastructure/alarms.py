@@ -1,0 +1,179 @@
+"""The alarms: the renewer fails or is silent, a certificate nears its end, a NAS no longer installs.
+
+All but the first take missing data for the worst: who reports nothing is as good as broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from .certificate_settings import CertificateSettings
+from .metrics import DIMENSION, DURATION, LIFE_LEFT, name_on_nas, nas_namespace, renewer_namespace
+from .names import shortened
+from .nas_settings import NasSettings
+from .tags import tags
+
+_LONGEST_NAME = 255 - len("-1234567")
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+# Renewed at a third (at half where the lifetime is short), so an ordinary renewal stays above both.
+_LEAST_LIFE, _LEAST_SHORT_LIFE = 0.2, 0.3
+
+
+@dataclass(frozen=True)
+class AlarmsArgs:
+    """What is watched, and who is told.
+
+    Attributes:
+        topic_arn: the topic.
+        function_name: the renewal Lambda.
+        certificates: all of the stack.
+        nases: all of the stack.
+        prefix: of the metric namespaces, `synology-https/<stack>`.
+        first_runs: certificate name -> its first run: before it there is nothing to report.
+    """
+
+    topic_arn: pulumi.Input[str]
+    function_name: pulumi.Input[str]
+    certificates: tuple[CertificateSettings, ...]
+    nases: tuple[NasSettings, ...]
+    prefix: str
+    first_runs: Mapping[str, pulumi.Resource]
+
+
+class Alarms(pulumi.ComponentResource):
+    """One alarm for the renewer, two a certificate, one a NAS and one for each certificate that it serves."""
+
+    def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Make the alarms."""
+        super().__init__("synology-https:index:Alarms", name, {}, opts)
+        self._topic_arn = args.topic_arn
+        self._namespace = renewer_namespace(args.prefix)
+        self._renewer_fails(args.function_name)
+        for certificate in args.certificates:
+            first_run = args.first_runs[certificate.name]
+            self._renewer_is_silent(certificate, first_run)
+            self._issued_nears_its_end(certificate, first_run)
+        for nas in args.nases:
+            self._nas_is_silent(nas, args.prefix)
+            for certificate in nas.certificates:
+                self._served_nears_its_end(nas, certificate, args.prefix)
+        self.register_outputs({})
+
+    def _renewer_fails(self, function_name: pulumi.Input[str]) -> None:
+        self._alarm(
+            "renewer-fails",
+            "A run of the renewer failed in the last day. The current certificates stay. The mail about the "
+            "run itself, or the Lambda's log, has the reason, and so has the command's `report`.",
+            namespace="AWS/Lambda",
+            metric_name="Errors",
+            dimensions={"FunctionName": function_name},
+            statistic="Sum",
+            comparison_operator="GreaterThanThreshold",
+            threshold=0,
+            period=_seconds(_DAY),
+            evaluation_periods=1,
+            treat_missing_data="notBreaching",
+        )
+
+    def _renewer_is_silent(self, certificate: CertificateSettings, first_run: pulumi.Resource) -> None:
+        schedule = certificate.schedule
+        hours = max(-(-(2 * schedule.interval + schedule.window) // _HOUR), 1)
+        self._alarm(
+            f"renewer-silent-{certificate.name}",
+            f"The renewer has not looked at the certificate {certificate.name} for {hours} hours: see "
+            "whether its schedule is enabled and its role may run the Lambda, with pulumi up.",
+            namespace=self._namespace,
+            metric_name=DURATION,
+            dimensions={DIMENSION: certificate.name},
+            statistic="SampleCount",
+            comparison_operator="LessThanThreshold",
+            threshold=1,
+            period=_seconds(_HOUR),
+            evaluation_periods=hours,
+            after=first_run,
+        )
+
+    def _issued_nears_its_end(self, certificate: CertificateSettings, first_run: pulumi.Resource) -> None:
+        # As long as two runs can lie apart: each of the two periods has a run, so two runs say the same.
+        period = certificate.schedule.interval + certificate.schedule.window
+        least = _least_life(certificate)
+        self._alarm(
+            f"issued-ends-{certificate.name}",
+            f"Less than {least:.0%} of the lifetime of the certificate {certificate.name} is left, and two "
+            f"runs did not renew it: python -m synology_setup report {certificate.name} says why.",
+            namespace=self._namespace,
+            metric_name=LIFE_LEFT,
+            dimensions={DIMENSION: certificate.name},
+            statistic="Maximum",
+            comparison_operator="LessThanThreshold",
+            threshold=least,
+            period=_seconds(period),
+            evaluation_periods=2,
+            after=first_run,
+        )
+
+    def _nas_is_silent(self, nas: NasSettings, prefix: str) -> None:
+        self._alarm(
+            f"nas-silent-{nas.name}",
+            f"The agent on {nas.name} has reported nothing for two days. Expected until set-up has put it "
+            "there. After that: see its task in DSM's Task Scheduler, and whether the NAS is on and online.",
+            namespace=nas_namespace(prefix, nas.name),
+            metric_name=LIFE_LEFT,
+            dimensions={DIMENSION: name_on_nas(nas, nas.certificates[0])},
+            statistic="SampleCount",
+            comparison_operator="LessThanThreshold",
+            threshold=1,
+            period=_seconds(_DAY),
+            evaluation_periods=2,
+        )
+
+    def _served_nears_its_end(self, nas: NasSettings, certificate: CertificateSettings, prefix: str) -> None:
+        least = _least_life(certificate)
+        self._alarm(
+            f"served-ends-{nas.name}-{certificate.name}",
+            f"Less than {least:.0%} of the lifetime is left of the certificate {certificate.name} that "
+            f"{nas.name} serves, or it reports none. Expected until set-up has put the agent there. After "
+            "that: run its task in DSM's Task Scheduler, and read what it prints.",
+            namespace=nas_namespace(prefix, nas.name),
+            metric_name=LIFE_LEFT,
+            dimensions={DIMENSION: name_on_nas(nas, certificate)},
+            statistic="Maximum",
+            comparison_operator="LessThanThreshold",
+            threshold=least,
+            period=_seconds(_DAY / 2 if certificate.short_lived else _DAY),
+            evaluation_periods=2,
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        description: str,
+        *,
+        treat_missing_data: str = "breaching",
+        after: pulumi.Resource | None = None,
+        **metric: Any,
+    ) -> None:
+        aws.cloudwatch.MetricAlarm(
+            shortened(f"synology-https-{name}", _LONGEST_NAME),
+            alarm_description=description,
+            alarm_actions=[self._topic_arn],
+            ok_actions=[self._topic_arn],
+            treat_missing_data=treat_missing_data,
+            tags=tags(),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
+            **metric,
+        )
+
+
+def _least_life(certificate: CertificateSettings) -> float:
+    return _LEAST_SHORT_LIFE if certificate.short_lived else _LEAST_LIFE
+
+
+def _seconds(period: timedelta) -> int:
+    return period // timedelta(seconds=1)

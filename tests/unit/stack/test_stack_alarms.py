@@ -1,0 +1,288 @@
+"""The alarms, the topic, the dashboard and the budget, as the program defines them.
+
+What CloudWatch makes of missing data and of the embedded metric format the local AWS does not show, so an
+alarm is held here to the documented rule: it goes off when `evaluation_periods` periods in a row breach.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infrastructure.certificate_settings import load_certificates
+from infrastructure.dashboard import DashboardArgs, widgets
+from tests.unit.stack.recorded_program import ACCOUNT
+from tests.unit.stack.recording import record
+from tests.unit.stack.test_stack_program import EVERYTHING, depended_on
+
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+TOPIC = "arn:aws:x:::notices"
+HOUR = 3600
+
+
+def alarms() -> dict[str, dict[str, Any]]:
+    return {
+        one["name"].removeprefix("synology-https-"): one["inputs"] for one in record(EVERYTHING).all(ALARM)
+    }
+
+
+def test_there_is_an_alarm_for_each_thing_that_can_go_wrong() -> None:
+    assert alarms().keys() == {
+        "renewer-fails",
+        *(f"renewer-silent-{name}" for name in ("home", "office")),
+        *(f"issued-ends-{name}" for name in ("home", "office")),
+        *(f"nas-silent-{name}" for name in ("attic", "rack")),
+        *("served-ends-attic-home", "served-ends-rack-office", "served-ends-rack-home"),
+    }
+
+
+def test_all_tell_the_topic_of_both_changes_and_only_the_first_bears_missing_data() -> None:
+    for name, alarm in alarms().items():
+        assert (alarm["alarmActions"], alarm["okActions"]) == ([TOPIC], [TOPIC])
+        expected = "notBreaching" if name == "renewer-fails" else "breaching"
+        assert alarm["treatMissingData"] == expected, name
+
+
+@pytest.mark.parametrize("name", ["nas-silent-attic", "served-ends-attic-home"])
+def test_a_nass_alarm_says_that_it_is_expected_until_set_up_ran(name: str) -> None:
+    assert "Expected until set-up has put " in alarms()[name]["alarmDescription"]
+
+
+def test_the_metrics_are_those_that_are_reported() -> None:
+    found = {
+        name: (alarm["namespace"], alarm["metricName"], alarm["dimensions"])
+        for name, alarm in alarms().items()
+    }
+    assert found["renewer-fails"] == ("AWS/Lambda", "Errors", {"FunctionName": "renewer-1234567"})
+    assert found["renewer-silent-office"] == ("synology-https/dev", "Duration", {"certificate": "office"})
+    assert found["issued-ends-office"] == ("synology-https/dev", "LifeLeft", {"certificate": "office"})
+    rack = "synology-https/dev/rack"
+    assert found["nas-silent-rack"] == (rack, "LifeLeft", {"certificate": "rack.office.example.net"})
+    assert found["served-ends-rack-home"] == (rack, "LifeLeft", {"certificate": "cam.example.com"})
+
+
+def test_the_periods_are_ones_that_cloudwatch_takes() -> None:
+    """PutMetricAlarm: whole minutes, a week in all, and a day where a period is under an hour."""
+    for settings in (
+        EVERYTHING,
+        {**EVERYTHING, "schedule": "rate(1 minute)"},
+        {**EVERYTHING, "schedule": "rate(1 day)"},
+    ):
+        for one in record(settings).all(ALARM):
+            alarm = one["inputs"]
+            assert alarm["period"] % 60 == 0
+            assert 60 <= alarm["period"] <= 24 * HOUR
+            whole = alarm["period"] * alarm["evaluationPeriods"]
+            assert whole <= (7 * 24 * HOUR if alarm["period"] >= HOUR else 24 * HOUR)
+            assert len(alarm["alarmDescription"]) <= 1024
+
+
+def goes_off(alarm: dict[str, Any], reports: dict[int, float], now: int) -> bool:
+    """Tell whether the alarm is on at `now`, as CloudWatch documents it.
+
+    Args:
+        alarm: its definition.
+        reports: when, in seconds -> the value.
+        now: in seconds.
+    """
+    compare: Callable[[float, float], bool] = {
+        "LessThanThreshold": lambda value, threshold: value < threshold,
+        "GreaterThanThreshold": lambda value, threshold: value > threshold,
+    }[alarm["comparisonOperator"]]
+    statistics: dict[str, Callable[[list[float]], float]] = {
+        "Maximum": max,
+        "Sum": sum,
+        "SampleCount": lambda values: float(len(values)),
+    }
+    statistic = statistics[alarm["statistic"]]
+    for number in range(int(alarm["evaluationPeriods"])):
+        end = now - number * int(alarm["period"])
+        values = [value for at, value in reports.items() if end - int(alarm["period"]) < at <= end]
+        breaches = (
+            compare(statistic(values), alarm["threshold"])
+            if values
+            else alarm["treatMissingData"] == "breaching"
+        )
+        if not breaches:
+            return False
+    return True
+
+
+def runs(certificate: str, days: float, life: Callable[[float], float], *, late: bool) -> dict[int, float]:
+    """Return LifeLeft as each run reports it; `late` makes every second one use the whole window."""
+    settings = {
+        "home": {"domains": ["example.com"]},
+        "office": {"domains": ["a.example"], "profile": "shortlived"},
+    }
+    defaults = {"key_type": "ec256", "profile": "classic", "directory": "letsencrypt"}
+    (schedule,) = [one.schedule for one in load_certificates(settings, defaults) if one.name == certificate]
+    interval, window = (one // timedelta(seconds=1) for one in (schedule.interval, schedule.window))
+    found = {}
+    for number in range(int(days * 24 * HOUR / interval)):
+        at = number * interval + (window if late and number % 2 else 0)
+        found[at] = life(at / (24 * HOUR))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("certificate", "lifetime", "renewed_at"),
+    [("home", 90, 1 / 3), ("home", 45, 1 / 3), ("home", 45, 0.25), ("office", 6.66, 0.5)],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_an_ordinary_life_with_its_renewals_sets_no_alarm_off(
+    certificate: str, lifetime: float, renewed_at: float, late: bool
+) -> None:
+    def life(day: float) -> float:
+        return 1 - (day % (lifetime * (1 - renewed_at))) / lifetime
+
+    reports = runs(certificate, 200, life, late=late)
+    for name in (f"issued-ends-{certificate}", f"renewer-silent-{certificate}"):
+        alarm = alarms()[name]
+        # From the first full evaluation on; before it there is no data to miss.
+        for now in range(3 * 24 * HOUR, 199 * 24 * HOUR, HOUR):
+            assert not goes_off(alarm, reports, now), (name, now / HOUR)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "lifetime", "least"), [("home", 90.0, 0.2), ("home", 45.0, 0.2), ("office", 6.66, 0.3)]
+)
+def test_a_certificate_that_is_not_renewed_sets_it_off_in_good_time(
+    certificate: str, lifetime: float, least: float
+) -> None:
+    reports = runs(certificate, lifetime, lambda day: 1 - day / lifetime, late=False)
+    alarm = alarms()[f"issued-ends-{certificate}"]
+    on = next(
+        now for now in range(2 * 24 * HOUR, int(lifetime * 24) * HOUR, HOUR) if goes_off(alarm, reports, now)
+    )
+    low = [at for at, left in reports.items() if left < least and at <= on]
+    assert len(low) >= 2  # over more than one run
+    left = 1 - on / (24 * HOUR) / lifetime
+    assert left > 0.15
+
+
+def test_one_low_value_alone_sets_nothing_off() -> None:
+    reports = runs("home", 10, lambda day: 0.1 if 5 <= day < 5.4 else 0.9, late=True)
+    alarm = alarms()["issued-ends-home"]
+    assert not any(goes_off(alarm, reports, now) for now in range(3 * 24 * HOUR, 9 * 24 * HOUR, HOUR))
+
+
+@pytest.mark.parametrize(("certificate", "hours"), [("home", 30), ("office", 15)])
+def test_a_silent_renewer_sets_it_off_after_two_intervals_and_the_window(
+    certificate: str, hours: int
+) -> None:
+    alarm = alarms()[f"renewer-silent-{certificate}"]
+    last = 10 * 24 * HOUR
+    reports = dict.fromkeys(runs(certificate, 10, lambda _: 1.0, late=False), 1.0) | {last: 1.0}
+    on = next(now for now in range(last, last + 100 * HOUR, HOUR) if goes_off(alarm, reports, now))
+    assert on - last == hours * HOUR
+
+
+def test_a_silent_nas_sets_it_off_after_two_days_and_one_run_a_day_is_enough() -> None:
+    alarm = alarms()["nas-silent-attic"]
+    reports = {day * 24 * HOUR + (day % 2) * HOUR: 0.9 for day in range(10)}
+    assert not any(goes_off(alarm, reports, now) for now in range(2 * 24 * HOUR, 9 * 24 * HOUR, HOUR))
+    last = max(reports)
+    on = next(now for now in range(last, last + 100 * HOUR, HOUR) if goes_off(alarm, reports, now))
+    assert on - last == 48 * HOUR
+
+
+def test_each_failed_run_of_a_day_keeps_the_alarm_on() -> None:
+    alarm = alarms()["renewer-fails"]
+    assert not goes_off(alarm, {}, 0)
+    failures = {0: 0.0, 12 * HOUR: 1.0, 24 * HOUR: 1.0}
+    assert not goes_off(alarm, failures, 11 * HOUR)
+    assert all(goes_off(alarm, failures, now) for now in range(12 * HOUR, 47 * HOUR, HOUR))
+    assert not goes_off(alarm, failures, 49 * HOUR)
+
+
+def test_a_certificates_alarms_wait_for_its_first_run() -> None:
+    for one in record(EVERYTHING).all(ALARM):
+        for certificate in ("home", "office"):
+            if one["name"].endswith((f"silent-{certificate}", f"issued-ends-{certificate}")):
+                assert f"aws:lambda/invocation:Invocation::{certificate}" in depended_on(one)
+
+
+# --- The topic, the budget, the dashboard -----------------------------------------------------------------
+
+
+def test_without_an_address_there_is_nobody_to_tell() -> None:
+    made = record()
+    types = {one["type"] for one in made.resources}
+    assert not {one for one in types if "sns" in one or "metricAlarm" in one or "budget" in one}
+    config = made.one("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")["inputs"]
+    assert config == {"functionName": "renewer-1234567", "maximumRetryAttempts": 0}
+    assert "sns:Publish" not in made.one("aws:iam/rolePolicy:RolePolicy", "renewer")["inputs"]["policy"]
+
+
+def test_a_failed_scheduled_run_is_told_to_the_topic() -> None:
+    made = record(EVERYTHING)
+    config = made.one("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")["inputs"]
+    assert config["destinationConfig"] == {"onFailure": {"destination": TOPIC}}
+    assert config["maximumRetryAttempts"] == 0
+    policy = json.loads(made.one("aws:iam/rolePolicy:RolePolicy", "renewer")["inputs"]["policy"])
+    (publish,) = [one for one in policy["Statement"] if one["Action"] == "sns:Publish"]
+    assert publish["Resource"] == TOPIC
+
+
+def test_the_topic_mails_one_address_and_takes_messages_from_this_account_alone() -> None:
+    made = record(EVERYTHING)
+    subscription = made.one("aws:sns/topicSubscription:TopicSubscription")["inputs"]
+    assert subscription == {"topic": TOPIC, "protocol": "email", "endpoint": "me@example.com"}
+    policy = json.loads(made.one("aws:sns/topicPolicy:TopicPolicy")["inputs"]["policy"])
+    for one in policy["Statement"]:
+        assert one["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
+def test_the_budget_tells_the_topic_at_its_limit_and_before() -> None:
+    budget = record(EVERYTHING).one("aws:budgets/budget:Budget")["inputs"]
+    assert (budget["limitAmount"], budget["limitUnit"], budget["timeUnit"]) == ("5.00", "USD", "MONTHLY")
+    kinds = {one["notificationType"]: one for one in budget["notifications"]}
+    assert kinds.keys() == {"ACTUAL", "FORECASTED"}
+    for one in kinds.values():
+        assert (one["threshold"], one["thresholdType"], one["subscriberSnsTopicArns"]) == (
+            100,
+            "PERCENTAGE",
+            [TOPIC],
+        )
+
+
+def test_the_dashboard_shows_what_is_issued_what_is_served_and_the_runs() -> None:
+    board = record(EVERYTHING).one("aws:cloudwatch/dashboard:Dashboard")["inputs"]
+    assert board["dashboardName"] == "synology-https-dev"
+    shown = {
+        one["properties"]["title"]: one["properties"]["metrics"]
+        for one in json.loads(board["dashboardBody"])["widgets"]
+    }
+    assert shown.keys() == {
+        "Issued: fraction of life left",
+        "Runs of the renewer",
+        "Issued and failed",
+        "Seconds a run",
+        *(f"{nas}: {what}" for nas in ("attic", "rack") for what in ("days left", "fraction of life left")),
+    }
+    assert shown["rack: days left"] == [
+        [
+            {
+                "expression": 'SEARCH(\'{"synology-https/dev/rack",certificate} '
+                "MetricName=\"DaysLeft\"', 'Minimum', 86400)"
+            }
+        ]
+    ]
+    assert not record({"dashboard": False}).all("aws:cloudwatch/dashboard:Dashboard")
+
+
+@pytest.mark.parametrize("count", [1, 5, 500])
+def test_a_dashboard_has_at_most_500_widgets_that_do_not_overlap(count: int) -> None:
+    """PutDashboard: 500 widgets; a grid of 24 columns."""
+    args = DashboardArgs(
+        "t", "eu-central-1", "renewer", [f"nas{n}" for n in range(count)], "synology-https/dev"
+    )
+    found = widgets(args, "renewer")
+    places = {(one["x"], one["y"]) for one in found}
+    assert len(places) == len(found) <= 500
+    assert all(one["x"] % one["width"] == 0 and one["x"] + one["width"] <= 24 for one in found)
+    assert all(one["y"] % one["height"] == 0 for one in found)
