@@ -7,6 +7,7 @@ import json
 import select
 import signal
 import ssl
+import stat
 import sys
 import time
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from local_cloud.system_programs import ProgramMissing
 
 from .bundle_check import import_from
 from .client import Answer, Client, Visitor
-from .nas import AgentRun, make_access_key
+from .nas import AgentRun
 from .permissions import Attempt, attempts, forged, renewer_attempts
 from .report import Report
 from .world import DOMAIN, DSM_NAME, NAS, SERVICE_NAME, World, start_world
@@ -47,9 +48,8 @@ def demo(world: World, report: Report) -> None:
     client = Client(world.acme.issuing_root())
     _refused_before(world, client, report)
     outputs = _up(world, report)
-    key = make_access_key(world.aws, _nas(outputs)["user"])
-    _first_install(world, client, report, outputs, key)
-    _keys_do_no_more_than_they_need(world, report, outputs, key)
+    _install(world, client, report, outputs)
+    _keys_do_no_more_than_they_need(world, report, outputs, world.nas.credentials)
     _second_run_changes_nothing(world, report)
     _renewed_by_the_schedule(world, client, report, outputs)
     _loopback_only(report)
@@ -105,18 +105,23 @@ def _up(world: World, report: Report) -> dict[str, Any]:
     return outputs
 
 
-def _first_install(
-    world: World, client: Client, report: Report, outputs: dict[str, Any], key: Credentials
-) -> None:
-    with report.step("The agent's first run on the NAS"):
-        world.agent.configure(
-            _nas(outputs)["agent_config"],
-            key,
+def _install(world: World, client: Client, report: Report, outputs: dict[str, Any]) -> None:
+    with report.step("python -m synology_setup install: one command, over SSH"):
+        code = world.nas.install(
+            outputs,
+            world.aws,
             endpoint=world.proxy.endpoint,
             ca_root=world.acme.issuing_root(),
-            entry=DOMAIN,
+            console=report.console,
         )
-        _succeeded(world.agent.run("--verbose"), report)
+        if code:
+            raise DemoFailed(f"install exited with {code}")
+    mode = stat.S_IMODE((world.nas.home / "config.json").stat().st_mode)
+    report.prove(
+        "install asked for the host key and one password, and left the agent scheduled",
+        holds=len(world.nas.asked) == len(world.nas.tasks) == 2 and mode == 0o600,  # noqa: PLR2004
+        measured=f"{len(world.nas.asked)} questions; tasks {', '.join(world.nas.tasks)}; config {mode:o}",
+    )
     serial = _first_renewal(outputs)["serial"]
     for name, port in _pages(world):
         answer = _visit(client, name, port)
@@ -174,9 +179,9 @@ def _prove_permissions(report: Report, who: str, needed: list[Attempt], forbidde
 
 
 def _second_run_changes_nothing(world: World, report: Report) -> None:
-    with report.step("The agent's second run"):
+    with report.step("The agent's second run, by Task Scheduler"):
         before, calls = _contents(world.dsm.root), len(world.proxy.operations)
-        _succeeded(world.agent.run(), report)
+        _succeeded(world.nas.run_task(), report)
         operations = world.proxy.operations[calls:]
         after = _contents(world.dsm.root)
         changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
@@ -212,7 +217,7 @@ def _renewed_by_the_schedule(world: World, client: Client, report: Report, outpu
             f"the last: {runs[-1]['reason'] if runs else 'there was none'}",
         )
         with report.step("The agent's next run installs it, under a browser that never stops asking"):
-            _succeeded(world.agent.run("--verbose"), report)
+            _succeeded(world.nas.run_task("--verbose"), report)
             time.sleep(1)  # visits after the reload
     served = {name: _visit(client, name, port).serial for name, port in _pages(world)}
     report.prove(
@@ -341,7 +346,7 @@ def main() -> int:
 def _keep(world: World, report: Report) -> None:
     """Leave everything up until Enter or a signal, the agent running as Task Scheduler would run it."""
     report.show()
-    root = world.agent.home / "ca.pem"
+    root = world.nas.home / "ca.pem"
     for name, port in _pages(world):
         report.console.print(
             f"curl --cacert {root} --resolve {name}:{port}:{LOOPBACK} https://{name}:{port}/"
@@ -350,7 +355,7 @@ def _keep(world: World, report: Report) -> None:
     report.console.print("Enter or Ctrl-C tears it down; until then the agent runs every 30 seconds.")
     waiting = [sys.stdin] if sys.stdin.isatty() else []
     while not select.select(waiting, [], [], _AGENT_PAUSE_SECONDS)[0]:
-        report.note(world.agent.run().output)
+        report.note(world.nas.run_task().output)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -1,19 +1,29 @@
-"""The agent on the simulated NAS: put there, given its key, run as Task Scheduler would run it."""
+"""The way to the simulated NAS: SSH, DSM's sudo, set-up's one command, and Task Scheduler's runs."""
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+from rich.console import Console
 
 from local_cloud.dsm import SimulatedDsm
-from local_cloud.ministack.server import Credentials, LocalAws
-from local_cloud.processes import child
-from synology_setup.agent_zipapp import build_agent
+from local_cloud.ministack.server import REGION, ROOT, Credentials, LocalAws
+from local_cloud.processes import LOOPBACK, Startable, child
+from local_cloud.ssh_server import SimulatedSudo, SshServer
+from synology_setup.command_line import main
+from synology_setup.remote import Secret
+from synology_setup.schedule import NAME
+from synology_setup.screen import Screen
 
 _HOME = "volume1/@synology-https"
+_PASSWORD = "the DSM account's password"  # noqa: S105
 _RUN_SECONDS = 120
 
 
@@ -29,55 +39,133 @@ class AgentRun(NamedTuple):
     output: str
 
 
-class AgentOnNas:
-    """The agent in its folder on the simulated NAS."""
+class NasOverSsh(Startable):
+    """The simulated NAS as set-up reaches it, and as Task Scheduler runs the agent on it.
 
-    def __init__(self, dsm: SimulatedDsm, python: Path, build: Path) -> None:
-        """Put the agent's one file on the NAS; `python` runs it."""
-        self._root = dsm.root
-        self._python = python
+    Attributes:
+        home: the agent's folder.
+        asked: what the person at the terminal was asked.
+    """
+
+    def __init__(self, dsm: SimulatedDsm, build: Path, work: Path) -> None:
+        """Describe the SSH server; it serves the current user, whose root shell is the simulated sudo's.
+
+        Raises:
+            ProgramMissing: there is no sshd.
+        """
         self.home = dsm.root / _HOME
-        self.agent = build_agent(self.home / "synology-agent.pyz")
-        self._environment = {"PATH": "/usr/bin:/bin", "HOME": str(build)}
+        self.asked: list[str] = []
+        self._dsm, self._work = dsm, work
+        sudo = SimulatedSudo(work / "sudo", _PASSWORD)
+        self._key = work / "id"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._key], check=True)
+        self._server = SshServer(
+            work / "sshd",
+            build,
+            authorized=self._key.with_suffix(".pub").read_text(),
+            first_in_path=(sudo.folder,),
+            noise=True,
+        )
 
-    def configure(
-        self,
-        stack_config: Mapping[str, Any],
-        credentials: Credentials,
-        *,
-        endpoint: str,
-        ca_root: str,
-        entry: str,
-    ) -> None:
-        """Write the config file: what the stack says, the NAS's own key, and where the embedded cloud is."""
-        ca_file = self.home / "ca.pem"
+    def start(self) -> Self:
+        """Start the server."""
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop it, with every session."""
+        self._server.stop()
+
+    def install(
+        self, outputs: Mapping[str, Any], aws: LocalAws, *, endpoint: str, ca_root: str, console: Console
+    ) -> int:
+        """Run `python -m synology_setup install` as the operator would; return its exit code.
+
+        Args:
+            outputs: the stack's.
+            aws: where the operator's own credentials are good.
+            endpoint: what the agent asks in place of AWS.
+            ca_root: PEM of the root that the agent is to trust.
+            console: where the person looks.
+        """
+        outputs_file, ca_file = self._work / "outputs.json", self._work / "ca.pem"
+        outputs_file.write_text(json.dumps(outputs))
         ca_file.write_text(ca_root)
-        config = {
-            **stack_config,
-            "certificates": [{**wanted, "entry": entry} for wanted in stack_config["certificates"]],
-            "access_key_id": credentials.access_key,
-            "secret_access_key": credentials.secret_key,
-            "endpoint": endpoint,
-            "ca_file": str(ca_file),
-        }
-        path = self.home / "config.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(config, indent=2))
+        target = f"{getpass.getuser()}@{LOOPBACK}:{self._server.port}"
+        words = ["install", target, "-i", self._key, "--root", self._dsm.root]
+        words += ["--outputs", outputs_file, "--ca-file", ca_file, "--endpoint", endpoint]
+        with _operator(aws, self._work):
+            return main([str(word) for word in words], _Person(self, self._server.fingerprint(), console))
 
-    def run(self, *options: str) -> AgentRun:
-        """Run the agent once."""
+    @property
+    def tasks(self) -> list[str]:
+        """Names of Task Scheduler's tasks."""
+        return [task["name"] for task in self._dsm.tasks()]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The agent's config file."""
+        found: dict[str, Any] = json.loads((self.home / "config.json").read_text())
+        return found
+
+    @property
+    def credentials(self) -> Credentials:
+        """The NAS's access key, as a thief finds it on the NAS."""
+        return Credentials(self.config["access_key_id"], self.config["secret_access_key"])
+
+    def run_task(self, *options: str) -> AgentRun:
+        """Run the agent's task as Task Scheduler does, with further options."""
+        script = next(task["script"] for task in self._dsm.tasks() if task["name"] == NAME)
         with child(
-            [self._python, "-I", "-S", self.agent, "run", "--root", self._root, *options],
+            ["/bin/sh", "-c", " ".join([script, *options])],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=self._environment,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(self._work)},
         ) as agent:
             output, _ = agent.communicate(timeout=_RUN_SECONDS)
         return AgentRun(agent.returncode, output.strip())
 
 
-def make_access_key(aws: LocalAws, user: str) -> Credentials:
-    """Make the NAS's access key, as set-up does: it goes to the NAS and nowhere else."""
-    key = aws.client("iam").create_access_key(UserName=user)["AccessKey"]
-    return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+class _Person(Screen):
+    """Knows the NAS's host key and password, and agrees to what is asked."""
+
+    def __init__(self, nas: NasOverSsh, fingerprint: str, console: Console) -> None:
+        super().__init__(console)
+        self._nas, self._fingerprint = nas, fingerprint
+
+    def ask_secret(self, prompt: str) -> Secret:
+        self._nas.asked.append(prompt.strip())
+        self.note(f"{prompt.strip()} ********")
+        return Secret(_PASSWORD)
+
+    def confirm(self, text: str) -> bool:
+        self._nas.asked.append(text)
+        known = self._fingerprint in text
+        self.note(f"{text} {'yes' if known else 'no'}")
+        return known
+
+    def agree(self, text: str) -> bool:
+        self._nas.asked.append(text)
+        self.note(f"{text} yes")
+        return True
+
+
+@contextmanager
+def _operator(aws: LocalAws, home: Path) -> Iterator[None]:
+    """Let this process have the operator's AWS credentials and home folder, and no SSH agent."""
+    before = dict(os.environ)
+    os.environ.pop("SSH_AUTH_SOCK", None)
+    os.environ |= {
+        "HOME": str(home),
+        "AWS_ENDPOINT_URL": aws.endpoint,
+        "AWS_ACCESS_KEY_ID": ROOT.access_key,
+        "AWS_SECRET_ACCESS_KEY": ROOT.secret_key,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before

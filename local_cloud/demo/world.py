@@ -20,7 +20,7 @@ from local_cloud.interpreters import find_python
 from local_cloud.ministack.server import LocalAws
 from local_cloud.system_programs import provide
 
-from .nas import AgentOnNas
+from .nas import NasOverSsh
 from .report import Report
 
 DOMAIN = "example.com"
@@ -43,7 +43,7 @@ class World:
         dns: the DNS server over its Route 53.
         acme: the certificate authority.
         dsm: the simulated NAS.
-        agent: the agent on it.
+        nas: the way to it by SSH, and Task Scheduler's on it.
         proxy: counts the agent's calls to AWS.
         bundle: the Lambda's zip for this machine.
         work: folder of this demo.
@@ -54,7 +54,7 @@ class World:
     dns: DnsServer
     acme: AcmeServer
     dsm: SimulatedDsm
-    agent: AgentOnNas
+    nas: NasOverSsh
     proxy: CountingProxy
     bundle: Path
     work: Path
@@ -69,8 +69,8 @@ def start_world(build: Path, stack: ExitStack, report: Report) -> World:
         BundleError: the Lambda's wheels could not be installed.
     """
     work = _own_folder(build / "demo")
-    with report.step("System programs: nginx, an ACME server, the Python of DSM"):
-        nginx = provide(["nginx"], build)["nginx"]
+    with report.step("System programs: nginx, sshd, an ACME server, the Python of DSM"):
+        nginx = provide(["nginx", "sshd"], build)["nginx"]
         python = find_python()
         report.parts["nginx"] = str(nginx)
         report.parts["agent"] = "Python 3.8, as DSM has" if python else "this Python: no 3.8 was found"
@@ -90,14 +90,20 @@ def start_world(build: Path, stack: ExitStack, report: Report) -> World:
         acme = stack.enter_context(find_acme_server(work / "acme", dns.port, LIFETIME_SECONDS, build=build))
         report.parts["acme"] = acme.name
         report.note(f"{acme.name}: {acme.directory_url}, certificates for {LIFETIME_SECONDS // 60} minutes")
-    with report.step("A simulated DSM 7.2 behind a real nginx"):
+    with report.step("A simulated DSM 7.2 behind a real nginx and a real sshd"):
         proxies = [ReverseProxy(SERVICE_NAME)]
-        dsm = SimulatedDsm(work / "nas", nginx=nginx, proxies=proxies, recipe=False).create()
+        dsm = SimulatedDsm(
+            work / "nas",
+            nginx=nginx,
+            proxies=proxies,
+            recipe=False,
+            python=python or Path(sys.executable),
+        ).create()
         stack.enter_context(dsm)
+        nas = stack.enter_context(NasOverSsh(dsm, build, work))
         report.parts["dsm"] = "DSM 7.2, simulated"
-        agent = AgentOnNas(dsm, python or Path(sys.executable), work)
     proxy = stack.enter_context(CountingProxy(aws.endpoint))
-    return World(aws, zone["HostedZone"]["Id"].rsplit("/", 1)[-1], dns, acme, dsm, agent, proxy, bundle, work)
+    return World(aws, zone["HostedZone"]["Id"].rsplit("/", 1)[-1], dns, acme, dsm, nas, proxy, bundle, work)
 
 
 def _own_folder(demo: Path) -> Path:
