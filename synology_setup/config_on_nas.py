@@ -36,4 +36,7 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except (OSError, ValueError) as problem:
+        sys.exit(f"{type(problem).__name__}: {problem}")  # a traceback shows more than is good
