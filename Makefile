@@ -9,7 +9,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 help:
 	@echo "make demo    the main job end to end on the embedded cloud; KEEP=1 leaves it up"
 	@echo "make test    unit and integration tests"
-	@echo "make sweep   every fault at every request of an issuance, and at every step of an install"
+	@echo "make sweep   every fault at every request, step of an install, and command of a set-up"
 	@echo "make tools   Pulumi's CLI, built with Go where there is none"
 	@echo "make engine  the stack on Pulumi's real engine, with a provider of ours"
 	@echo "make lint    ruff and mypy (strict)"
@@ -33,6 +33,7 @@ test: .venv/installed
 sweep: .venv/installed
 	$(VENV) -m tests.sweep.renewer_sweep
 	$(VENV) -m tests.sweep.agent_sweep
+	EVERY_POINT=1 $(VENV) -m pytest -q -n auto --maxprocesses 4 tests/integration/test_setup_interrupted.py
 
 tools: .venv/installed
 	@$(VENV) -m local_cloud.engine.cli
@@ -44,6 +45,8 @@ lint: .venv/installed
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
+	$(VENV) -m mypy --platform darwin synology_setup
+	$(VENV) -m mypy --platform win32 synology_setup
 
 agent: .venv/installed
 	$(VENV) -m synology_setup.agent_zipapp

@@ -138,6 +138,8 @@ pulumi.export(
 pulumi.export("region", region)
 pulumi.export("renewer", renewer.function_name)
 pulumi.export("renewer_role", renewer.role_arn)
+if topic_arn is not None:
+    pulumi.export("alarm_topic", topic_arn)
 pulumi.export(
     "certificates",
     {

@@ -74,7 +74,9 @@ def next_step(
     ]
     if not waiting:
         there = "The certificate is there." if len(first_outcomes) == 1 else "The certificates are there."
-        lines.append(f"{there} Put the agent on the NAS: {', '.join(nases)}." if nases else there)
+        lines.append(f"{there} Put the agent on the NAS, with its address and a DSM administrator:")
+        which = [f" --nas {name}" if len(nases) > 1 else "" for name in nases]
+        lines += [f"  python -m synology_setup install ACCOUNT@ADDRESS{nas}" for nas in which]
     if alarm_email is not None:
         lines.append(
             f"If you have not yet, confirm the subscription in the mail to {alarm_email}: "

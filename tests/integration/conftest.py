@@ -160,7 +160,12 @@ def bench(
         server = SshServer(
             tmp_path / "sshd",
             BUILD,
-            **{"first_in_path": (sudo.folder,), "noise": True, "authorized": authorized, **sshd_options},
+            **{
+                "first_in_path": (tmp_path / "programs", sudo.folder),
+                "noise": True,
+                "authorized": authorized,
+                **sshd_options,
+            },
         )
     except ProgramMissing as error:
         pytest.skip(f"needs the package openssh-server: {error}")

@@ -11,6 +11,7 @@ import pytest
 
 from local_cloud.dsm.issuing import Issuer, issue
 from local_cloud.dsm.releases import RELEASES
+from local_cloud.processes import free_port
 from local_cloud.ssh_server import SudoMode
 from synology_agent.tls import served_fingerprint
 from synology_setup.access_keys import ON_ITS_WAY
@@ -292,6 +293,26 @@ def test_no_volume(bench: Bench) -> None:
     (bench.dsm.root / "volume1").rmdir()
     assert "the NAS has no volume to put the agent on" in bench.install(code=1)
     nothing_is_installed(bench)
+
+
+def test_a_full_disk(bench: Bench) -> None:
+    program = bench.folder / "programs" / "cat"
+    program.parent.mkdir()
+    full = 'test -t 0 || test -n "$1" || { head -c 1000; echo "cat: No space left on device" >&2; exit 1; }'
+    program.write_text(f'#!/bin/sh\n{full}\nexec /bin/cat "$@"\n')
+    program.chmod(0o755)
+    said = bench.install(code=1)
+    assert "synology-agent.pyz was not written, what was there is untouched: cat: No space left" in said
+    assert not bench.access_keys()
+    assert list(bench.home.iterdir()) == []
+    program.unlink()
+    bench.install()
+    is_installed(bench)
+
+
+def test_ssh_that_is_off(bench: Bench) -> None:
+    said = bench.install(port=free_port(), code=1)
+    assert "SSH is off or has another port. Switch it on at Control Panel > Terminal & SNMP" in said
 
 
 def test_no_nas_of_ours(bench: Bench) -> None:

@@ -60,7 +60,9 @@ def test_a_config_that_others_could_read_is_closed(agent: AgentOnNas) -> None:
 
 def test_a_damaged_config_is_named(agent: AgentOnNas) -> None:
     Path(agent.config).write_text("{")
-    with pytest.raises(SetupError, match=r"config.json on the NAS cannot be used: JSONDecodeError: .*remove it there"):
+    with pytest.raises(
+        SetupError, match=r"config.json on the NAS cannot be used: JSONDecodeError: .*remove it there"
+    ):
         agent.change_config({"region": "a"})
     assert Path(agent.config).read_text() == "{"
 

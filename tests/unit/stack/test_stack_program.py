@@ -531,7 +531,13 @@ def test_the_next_step_names_the_nases_and_the_mail_to_confirm() -> None:
     lines = record(EVERYTHING).outputs["next_step"].splitlines()
     assert lines == [
         "At the registrar of example.net, enter the name servers ns-1.test, ns-2.test.",
-        "The certificates are there. Put the agent on the NAS: attic, rack.",
+        "The certificates are there. Put the agent on the NAS, with its address and a DSM administrator:",
+        "  python -m synology_setup install ACCOUNT@ADDRESS --nas attic",
+        "  python -m synology_setup install ACCOUNT@ADDRESS --nas rack",
         "If you have not yet, confirm the subscription in the mail to me@example.com: else no alarm arrives.",
     ]
-    assert record().outputs["next_step"] == "The certificate is there. Put the agent on the NAS: synology."
+    assert record().outputs["next_step"].splitlines() == [
+        "The certificate is there. Put the agent on the NAS, with its address and a DSM administrator:",
+        "  python -m synology_setup install ACCOUNT@ADDRESS",
+    ]
+    assert record(EVERYTHING).outputs["alarm_topic"] == record(EVERYTHING).outputs["alarm_topic"]
