@@ -10,11 +10,12 @@ from typing import Any
 from lambda_renewer.request import REVOCATION_REASONS
 
 from . import operations
+from .checks import Resolvers, check_all
 from .errors import SetupError
 from .finish import ServicePort, finish
 from .install import Wishes, install
 from .reach import Reach
-from .remote import Target
+from .remote import SSH_PORT, Target
 from .remove import remove
 from .rotate_key import rotate_key
 from .screen import Screen
@@ -60,6 +61,18 @@ def _install(options: argparse.Namespace, screen: Screen) -> None:
 def _status(options: argparse.Namespace, screen: Screen) -> bool:
     outputs = None if options.without_aws else _outputs(options)
     return status(_reach(options), outputs, screen)
+
+
+def _check(options: argparse.Namespace, screen: Screen) -> bool:
+    outputs = _outputs(options)
+    nases = [outputs.nas(options.name)] if options.name else list(outputs.nases.values())
+    roots = options.ca_file.read_text(encoding="ascii") if options.ca_file else None
+    findings = []
+    for finding in check_all(outputs, nases, Resolvers.default(), ssh_port=options.ssh_port, roots=roots):
+        screen.show(finding.ok, finding.what, finding.measured)
+        findings.append(finding)
+    screen.advise([(one.what, one.advice) for one in findings if one.advice])
+    return all(one.ok is not False for one in findings)
 
 
 def _rotate_key(options: argparse.Namespace, screen: Screen) -> None:
@@ -134,6 +147,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--endpoint", metavar="URL", help="in place of AWS's own, such as a VPC endpoint")
     made.add_argument("--mail", metavar="ADDRESS", help="gets failed runs (default: DSM's own recipient)")
+
+    made = command("check", _check, [source], "find what keeps people up, before it does")
+    made.add_argument(
+        "name", nargs="?", metavar="NAS", help="the NAS's name in the stack (default: all of them)"
+    )
+    made.add_argument("--ssh-port", type=int, default=SSH_PORT, metavar="PORT", help="of the NASes")
+    made.add_argument("--ca-file", type=Path, metavar="FILE", help="PEM with roots to trust besides the system's")
 
     made = command("status", _status, [nas, source], "show what is on the NAS and what it serves")
     made.add_argument("--without-aws", action="store_true", help="look at the NAS alone")

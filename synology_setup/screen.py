@@ -66,6 +66,16 @@ class Screen:
             table.add_row(MARKS[ok], escape(what), escape(found))
         self.console.print(table)
 
+    def show(self, ok: bool | None, what: str, found: str) -> None:
+        """Show one finding as it comes."""
+        self.console.print(f"{MARKS[ok]} {escape(what)}: {escape(found)}")
+
+    def advise(self, advice: list[tuple[str, str]]) -> None:
+        """Say what to do about each finding, under its name."""
+        for what, text in advice:
+            self.console.print(f"\n[bold]{escape(what)}[/bold]")
+            self.note(text)
+
     def ask_secret(self, prompt: str) -> Secret:
         """Ask for a line without showing it.
 

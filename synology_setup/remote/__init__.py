@@ -31,9 +31,10 @@ from .host_keys import KnownHosts
 from .questions import Questions, Secret
 from .root import RootShell
 from .shell import Result, Shell, UserShell
-from .target import Target
+from .target import SSH_PORT, Target
 
 __all__ = [
+    "SSH_PORT",
     "CommandFailed",
     "Connection",
     "ConnectionLost",
