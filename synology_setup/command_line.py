@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,12 @@ _EPILOG = """exit codes: 0 done, 1 failed or something is red (the reason is pri
 
 The commands use your own AWS credentials, as `pulumi up` did, and the outputs of the stack. On the NAS, SSH
 must be on (Control Panel > Terminal & SNMP) and ACCOUNT an administrator; sudo's password is asked for once.
-Each command can be run again: it looks first, and does what is missing."""
+Each command can be run again: it looks first, and does what is missing. Begin with:
+
+  python -m synology_setup check
+  python -m synology_setup install admin@192.168.0.10"""
+
+_FORMAT = functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=26)
 
 
 def main(arguments: list[str] | None = None, screen: Screen | None = None) -> int:
@@ -126,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m synology_setup",
         description="Puts the agent on a NAS over SSH, looks after it, and sends the renewer's operations.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_FORMAT,
     )
     source, nas, name = _source_options(), _nas_options(), _name_options()
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -134,7 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         word: str, run: Callable[..., object], parents: list[argparse.ArgumentParser], text: str
     ) -> argparse.ArgumentParser:
-        made = commands.add_parser(word, parents=parents, help=text, description=f"{text}.")
+        described = f"{text[0].upper()}{text[1:]}."
+        made = commands.add_parser(
+            word, parents=parents, help=text, description=described, formatter_class=_FORMAT
+        )
         made.set_defaults(run=run)
         return made
 
@@ -153,7 +162,9 @@ def _parser() -> argparse.ArgumentParser:
         "name", nargs="?", metavar="NAS", help="the NAS's name in the stack (default: all of them)"
     )
     made.add_argument("--ssh-port", type=int, default=SSH_PORT, metavar="PORT", help="of the NASes")
-    made.add_argument("--ca-file", type=Path, metavar="FILE", help="PEM with roots to trust besides the system's")
+    made.add_argument(
+        "--ca-file", type=Path, metavar="FILE", help="PEM with roots to trust besides the system's"
+    )
 
     made = command("status", _status, [nas, source], "show what is on the NAS and what it serves")
     made.add_argument("--without-aws", action="store_true", help="look at the NAS alone")

@@ -17,7 +17,7 @@ from .errors import SetupError
 from .mail import read_mail
 from .nas import Nas
 from .reach import Reach, ReachedNas, reach
-from .remote import put
+from .remote import FileMissing, get, put
 from .schedule import clicks, ensure_tasks, has_task_api
 from .screen import Screen
 from .stack_outputs import NasOutputs, StackOutputs
@@ -102,7 +102,7 @@ def _configure(
         wanted["endpoint"] = wishes.endpoint
     if wishes.ca_file is not None:
         wanted["ca_file"] = f"{agent.home}/ca.pem"
-        _put_roots(there.nas, wanted["ca_file"], wishes.ca_file)
+        _put_roots(there.nas, wanted["ca_file"], _read_roots(wishes.ca_file))
     key_id = str(before.get("access_key_id", ""))
     if not any(key.id == key_id and key.active for key in listed):
         key_id = _give_new_key(agent, keys, listed, wanted, screen)
@@ -138,14 +138,23 @@ def _give_new_key(
     return made.id
 
 
-def _put_roots(nas: Nas, path: str, file: Path) -> None:
+def _read_roots(file: Path) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
         raise SetupError(f"--ca-file {file} cannot be read: {error.strerror}") from None
     if b"-----BEGIN CERTIFICATE-----" not in content:
         raise SetupError(f"--ca-file {file} holds no certificate in PEM")
-    put(nas.shell, content, path, 0o644)
+    return content
+
+
+def _put_roots(nas: Nas, path: str, content: bytes) -> None:
+    try:
+        there = get(nas.shell, path)
+    except FileMissing:
+        there = b""
+    if there != content:
+        put(nas.shell, content, path, 0o644)
 
 
 def _schedule(there: ReachedNas, wishes: Wishes, changes: list[str], screen: Screen) -> None:

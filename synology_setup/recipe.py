@@ -15,7 +15,8 @@ from .remote import put
 from .schedule import Task, has_task_api, read_tasks
 
 CRONTAB = "/etc/crontab"
-_CLIENTS = re.compile(r"(?<![\w-])(lego|acme\.sh|acme-sh|certbot|dehydrated)(?![\w-])|\blego-|letsencrypt")
+# DSM's own client is none of them: syno-letsencrypt.
+_CLIENTS = re.compile(r"(?<![\w-])(lego|acme\.sh|certbot|dehydrated|getssl)(?!\w)")
 _SCRIPT_PATH = re.compile(r"(?<![\w.])/[\w.@/+-]+")
 _ARCHIVE = "/usr/syno/etc/certificate/_archive"
 _KEY_ID = "A(KIA|SIA)[A-Z0-9]{16}"

@@ -145,13 +145,15 @@ def test_a_script_that_hides_the_client_and_a_crontab_line(bench: Bench) -> None
     (scripts / "backup.sh").write_text("#!/bin/sh\n# certbot is mentioned only\nrsync a b\n")
     for name in ("weekly", "backup"):
         bench.add_task(name, f"bash {scripts}/{name}.sh")
+    bench.add_task("DSM's own", "/usr/syno/sbin/syno-letsencrypt renew-all")
     crontab = bench.dsm.root / "etc/crontab"
     line = f"15 4 * * * root {scripts}/weekly.sh --cron"
     before = crontab.read_text()
     crontab.write_text(f"{before}{line}\n")
     said = bench.install()
     assert f"crontab: {line}" in said
-    assert (tasks(bench)["weekly"]["enable"], tasks(bench)["backup"]["enable"]) == (False, True)
+    enabled = {name: task["enable"] for name, task in tasks(bench).items()}
+    assert enabled == {"weekly": False, "backup": True, "DSM's own": True, BY_CLOCK: True, AT_BOOT: True}
     assert crontab.read_text() == f"{before}#{line}\n"
 
 

@@ -17,7 +17,7 @@ from tests.integration.setup_bench import Bench
 from tests.integration.test_setup_install import is_installed
 
 EVERY = 1 if os.environ.get("EVERY_POINT") else 8
-COMMANDS = 24
+COMMANDS = 25
 """Remote commands of a first installation."""
 
 KILOBYTES = 75
