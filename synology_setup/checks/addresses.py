@@ -13,6 +13,9 @@ from .interception import doubt
 from .resolvers import Resolvers, ask
 from .zones import ADDRESS_TYPES, HostedZone, Published, plain
 
+# SERVFAIL tells that nobody answers for the zone; other codes tell of the resolver alone.
+_TELLING = {"NOERROR", "NXDOMAIN", "SERVFAIL"}
+
 
 @dataclass(frozen=True)
 class Addresses:
@@ -78,8 +81,9 @@ def judge_public(name: str, published: Published, public: Addresses) -> Finding:
     """Judge what the public resolvers answer."""
     what = f"public resolvers know {name}"
     expected = published.addresses
-    if not public.rcode:
-        return untold(what, "no answer from the public resolvers", "look whether a firewall cuts port 53")
+    if public.rcode not in _TELLING:
+        said = f"public resolvers answer {public.rcode}" if public.rcode else "public resolvers do not answer"
+        return untold(what, said, "look whether a firewall cuts port 53")
     if expected is None:
         if public.found:
             return untold(what, f"{public.text}; whether it is right is not known: {published.problem}")

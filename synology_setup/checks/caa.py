@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .finding import Finding, bad, good, untold
-from .resolvers import Resolvers, ask
+from .resolvers import Answer, Resolvers, ask
 from .zones import plain
 
 _CRITICAL = 128  # RFC 8659 section 4.1
@@ -93,12 +94,13 @@ def judge_caa(domain: str, owner: str, records: Sequence[CaaRecord], identities:
 
 def check_caa(domains: Iterable[str], identities: Sequence[str], resolvers: Resolvers) -> Iterable[Finding]:
     """Look at each name of a certificate; `identities` are the authority's names in CAA records."""
-    known: dict[str, Sequence[CaaRecord]] = {}
+
+    @functools.cache
+    def answer(name: str) -> Answer:
+        return ask(resolvers.public, name, "CAA")
 
     def look_up(name: str) -> Sequence[CaaRecord]:
-        if name not in known:
-            known[name] = _look_up(name, resolvers)
-        return known[name]
+        return _records(name, answer(name))
 
     for domain in domains:
         try:
@@ -113,8 +115,7 @@ def check_caa(domains: Iterable[str], identities: Sequence[str], resolvers: Reso
         yield judge_caa(domain, owner, records, identities)
 
 
-def _look_up(name: str, resolvers: Resolvers) -> Sequence[CaaRecord]:
-    answer = ask(resolvers.public, name, "CAA")
+def _records(name: str, answer: Answer) -> Sequence[CaaRecord]:
     if not answer.definite:
         raise LookupFailed(f"{name} CAA: {answer.rcode or 'no answer'} from the public resolvers")
     return [

@@ -19,9 +19,9 @@ def check_interception(resolvers: Resolvers) -> Finding:
     return bad(
         _WHAT,
         f"something between answers in their place: {shown}",
-        "your router, VPN or filter answers (Pi-hole, AdGuard, a rule that redirects port 53). The certificate "
-        f"authority and AWS are outside and do not see it. To know what they see, let {servers} pass on port "
-        "53, or run the check in another network",
+        "your router, VPN or filter answers (Pi-hole, AdGuard, a rule that redirects port 53). AWS and the "
+        f"certificate authority are outside and do not see it. To know what they see, let {servers} pass on "
+        "port 53, or run the check in another network",
     )
 
 

@@ -15,7 +15,7 @@ PUBLIC = ("1.1.1.1", "8.8.8.8")
 NOWHERE = "192.0.2.1"
 """An address that is given to nobody (RFC 5737): what answers for it stands in between."""
 
-_SECONDS, _TRY_SECONDS = 6.0, 2.0
+_SECONDS, _TRY_SECONDS = 4.0, 2.0
 _SILENT = ""
 
 

@@ -34,20 +34,18 @@ def judge_served(nas: str, certificate: str, name: str, page: DsmPage, now: date
     if _is_dsms_own(leaf):
         return untold(what, f"before the installation: DSM's own certificate, {measured}", install)
     if until < now:
-        advice = (
-            f"it has expired. Have a new one made: python -m synology_setup renew {certificate}. Then install "
-            f"it: {install}"
-        )
+        renew = f"python -m synology_setup renew {certificate}"
+        advice = f"it has expired. Have a new one made: {renew}. Then: {install}"
     elif not _is_good_for(leaf, name):
         advice = (
-            f"it is for {', '.join(_names(leaf)) or 'no name'}. Install the stack's: {install}. Where that is "
-            f"done: Control Panel > Security > Certificate > Settings, choose the one for {name}"
+            f"it is for {', '.join(_names(leaf)) or 'no name'}. Install the stack's: {install}. Where "
+            f"that is done: Control Panel > Security > Certificate > Settings, choose the one for {name}"
         )
     else:
         advice = (
-            "this machine does not trust its issuer. If it comes from a test authority (staging): pulumi config "
-            "set directory https://acme-v02.api.letsencrypt.org/directory, then `pulumi up`. Otherwise an "
-            f"intermediate certificate is missing: {install} puts the whole chain there"
+            "this machine does not trust its issuer. If it comes from a test authority (staging): pulumi "
+            "config set directory https://acme-v02.api.letsencrypt.org/directory, then `pulumi up`. "
+            f"Otherwise an intermediate certificate is missing: {install} puts the whole chain there"
         )
     return bad(what, f"{measured}: {page.distrust}", advice)
 
