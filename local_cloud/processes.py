@@ -102,6 +102,13 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def reap_orphans() -> None:
+    """Take leave of adopted descendants that have ended; only when no child of one's own is waited for."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 class Startable(ABC):
     """What is started and stopped, by hand or by a `with` block."""
 

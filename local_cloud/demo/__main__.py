@@ -19,9 +19,10 @@ from rich.markup import escape
 
 from infrastructure.bundle import BundleError
 from local_cloud import listeners
+from local_cloud.engine.cli import find_cli
 from local_cloud.ministack.server import Credentials
-from local_cloud.processes import LOOPBACK, ServiceError, adopt_orphans
-from local_cloud.stack import DeployError, deploy
+from local_cloud.processes import LOOPBACK, ServiceError, adopt_orphans, reap_orphans
+from local_cloud.stack import DeployError, Engine, deploy
 from local_cloud.system_programs import ProgramMissing
 
 from .bundle_check import import_from
@@ -43,11 +44,12 @@ class DemoFailed(RuntimeError):
 _EXPECTED = (DemoFailed, DeployError, ServiceError, BundleError, ProgramMissing)
 
 
-def demo(world: World, report: Report) -> None:
-    """Show the main job, and prove each part of it."""
+def demo(world: World, report: Report, *, mocks: bool = False) -> None:
+    """Show the main job, and prove each part of it; `mocks` leaves Pulumi's engine aside."""
     client = Client(world.acme.issuing_root())
     _refused_before(world, client, report)
-    outputs = _up(world, report)
+    cli = None if mocks else find_cli(BUILD)
+    outputs = _up(world, report, Engine(cli, world.work / "engine") if cli else None)
     _install(world, client, report, outputs)
     _keys_do_no_more_than_they_need(world, report, outputs, world.nas.credentials)
     _second_run_changes_nothing(world, report)
@@ -67,9 +69,10 @@ def _refused_before(world: World, client: Client, report: Report) -> None:
     report.prove("before: the NAS's page is refused", holds=refused, measured=measured)
 
 
-def _up(world: World, report: Report) -> dict[str, Any]:
-    report.parts["up"] = "the real __main__.py; Pulumi's mocks in place of its engine, provider ours"
-    with report.step("pulumi up: the real __main__.py, its resources made by a provider of ours"):
+def _up(world: World, report: Report, engine: Engine | None) -> dict[str, Any]:
+    by = "real engine, provider ours" if engine else "Pulumi's mocks in place of its engine, provider ours"
+    report.parts["up"] = f"the real __main__.py; {by}"
+    with report.step(f"pulumi up: {report.parts['up']}"):
         config = {
             "directory": world.acme.directory_url,
             "ca_root": world.acme.ca_root.read_text(),
@@ -80,6 +83,7 @@ def _up(world: World, report: Report) -> dict[str, Any]:
             config,
             local_bundle=world.bundle,
             resolver=f"{LOOPBACK}:{world.dns.port}",
+            engine=engine,
             progress=report.note,
         )
     first = _first_renewal(outputs)
@@ -306,7 +310,11 @@ def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", help="leave everything up until Enter; the URLs are printed"
     )
-    keep = parser.parse_args().keep
+    parser.add_argument(
+        "--mocks", action="store_true", help="run the stack on Pulumi's mocks, also where its engine is there"
+    )
+    options = parser.parse_args()
+    keep = options.keep
     signal.signal(signal.SIGTERM, _interrupt)
     adopt_orphans()
     report, began = Report(), time.monotonic()
@@ -315,7 +323,7 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             world = start_world(BUILD, stack, report)
-            demo(world, report)
+            demo(world, report, mocks=options.mocks)
             if keep:
                 _keep(world, report)
     except KeyboardInterrupt:
@@ -326,6 +334,7 @@ def main() -> int:
     except Exception as error:
         failure = f"{type(error).__name__}: {error}"
         report.console.print_exception()
+    reap_orphans()
     left = listeners.children()
     report.prove(
         "no process is left",

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from pulumi import automation
+from semver import VersionInfo
 
 from local_cloud.processes import alone
 
@@ -35,12 +39,30 @@ def pinned_version() -> str:
 
 
 def find_cli(build: Path) -> Path | None:
-    """Return the CLI on PATH or the one built before, or None."""
+    """Return the CLI on PATH or the one built before, or None; one that the SDK refuses counts as none."""
     on_path = shutil.which("pulumi")
-    if on_path:
-        return Path(on_path)
-    built = _built(build)
-    return built if built.is_file() else None
+    for found in (on_path and Path(on_path), _built(build)):
+        if found and found.is_file() and _serves_the_sdk(found):
+            return found
+    return None
+
+
+def command_of(cli: Path) -> automation.PulumiCommand:
+    """Return the CLI as the Automation API takes it.
+
+    Raises:
+        automation.InvalidVersionError: it is older than the SDK.
+    """
+    sdk = VersionInfo.parse(importlib.metadata.version("pulumi"))
+    return automation.PulumiCommand(root=str(cli.resolve().parents[1]), version=sdk)
+
+
+def _serves_the_sdk(cli: Path) -> bool:
+    try:
+        command_of(cli)
+    except (automation.InvalidVersionError, OSError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 def provide_cli(build: Path) -> Path:
@@ -55,9 +77,9 @@ def provide_cli(build: Path) -> Path:
             return found
         if shutil.which("go") is None:
             raise CliMissing(
-                "Neither Pulumi's CLI nor Go is on PATH. Install one of them: the CLI as "
-                "https://www.pulumi.com/docs/install/ says, or Go as https://go.dev/doc/install says, with "
-                "which `make tools` builds the CLI."
+                "Neither Go nor a Pulumi CLI that is as new as its SDK is on PATH. Install one of them: the "
+                "CLI as https://www.pulumi.com/docs/install/ says, or Go as https://go.dev/doc/install says, "
+                "with which `make tools` builds the CLI."
             )
         _compile(_built(build))
         return _built(build)

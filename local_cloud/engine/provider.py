@@ -6,10 +6,12 @@ come in AWS's own environment variables, and in `LOCAL_CLOUD` as JSON what the l
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import sys
 import threading
+import time
 import traceback
 from concurrent import futures
 from pathlib import Path
@@ -30,8 +32,8 @@ from .rules import change, failures, planned
 from .signatures import signature
 from .values import plain, struct
 
-VERSION = "7.51.1"
 _LAMBDA_SECONDS = 900
+_ORPHAN_SECONDS = 0.2
 _GONE = {
     "NoSuchEntity",
     "NoSuchHostedZone",
@@ -55,8 +57,8 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ProviderHandshakeResponse()
 
     def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802
-        """Say the version."""
-        return plugin_pb2.PluginInfo(version=VERSION)
+        """Say the version: that of the package whose types it serves."""
+        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi_aws"))
 
     def CheckConfig(self, request: Any, _context: Any) -> Any:  # noqa: N802
         """Refuse provider settings that are not carried out."""
@@ -238,7 +240,10 @@ def main() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    server.wait_for_termination()
+    engine = os.getppid()
+    while os.getppid() == engine:  # an engine that is killed does not end its plugins
+        time.sleep(_ORPHAN_SECONDS)
+    os._exit(1)  # no call that is under way is waited for
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ State is in files, secrets are encrypted under a passphrase, and nothing is down
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import runpy
@@ -18,13 +17,15 @@ from typing import Any
 
 import yaml
 from pulumi import automation
-from semver import VersionInfo
 
-from local_cloud.ministack.server import REGION, ROOT, LocalAws
+from local_cloud.ministack.server import REGION, ROOT
+
+from .cli import command_of
 
 PROJECT = Path(__file__).parents[2]
 NAME = "synology-https"
 _PASSPHRASE = "a passphrase of the embedded cloud"  # noqa: S105 - protects throw-away state
+_VERBS = {"create": "creating", "update": "updating", "delete": "deleting"}
 _UNCHANGED = {"same", "read", "refresh"}
 
 
@@ -50,7 +51,7 @@ class EngineStack:
         self,
         cli: Path,
         folder: Path,
-        aws: LocalAws,
+        endpoint: str,
         *,
         local_bundle: Path,
         resolver: str,
@@ -62,7 +63,7 @@ class EngineStack:
         Args:
             cli: Pulumi's CLI, not older than the SDK.
             folder: for everything that the engine writes.
-            aws: the local AWS, with the hosted zone of the domain in it.
+            endpoint: the local AWS, with the hosted zone of the domain in it.
             local_bundle: the Lambda zip built for this machine.
             resolver: address:port of the DNS server that the renewer asks.
             stack: its name; `Pulumi.<stack>.yaml` is where its settings begin.
@@ -79,12 +80,9 @@ class EngineStack:
             opts=automation.LocalWorkspaceOptions(
                 work_dir=str(folder / "project"),
                 pulumi_home=str(folder / "home"),
-                pulumi_command=automation.PulumiCommand(
-                    root=str(cli.resolve().parents[1]),
-                    version=VersionInfo.parse(importlib.metadata.version("pulumi")),
-                ),
+                pulumi_command=command_of(cli),
                 secrets_provider="passphrase",
-                env_vars=self._environment(aws, local_bundle, resolver),
+                env_vars=self._environment(endpoint, local_bundle, resolver),
             ),
         )
 
@@ -110,13 +108,16 @@ class EngineStack:
         """
         return self._do(self._stack.preview)
 
-    def up(self) -> Operation:
+    def up(self, progress: Callable[[str], None] = lambda _: None) -> Operation:
         """Apply the program.
+
+        Args:
+            progress: is told of each step as it begins, such as `creating aws:iam/role:Role renewer`.
 
         Raises:
             automation.CommandError: a step failed; what was done before it stands in the state.
         """
-        done = self._do(self._stack.up)
+        done = self._do(self._stack.up, progress)
         done.outputs = {name: one.value for name, one in self._stack.outputs().items()}
         return done
 
@@ -128,7 +129,7 @@ class EngineStack:
         """Remove every resource."""
         return self._do(self._stack.destroy)
 
-    def _do(self, act: Callable[..., Any]) -> Operation:
+    def _do(self, act: Callable[..., Any], progress: Callable[[str], None] = lambda _: None) -> Operation:
         done = Operation()
 
         def event(one: automation.EngineEvent) -> None:
@@ -137,7 +138,10 @@ class EngineStack:
             told = one.resource_pre_event or one.res_outputs_event
             if told and told.metadata.op.value not in _UNCHANGED:
                 urn = told.metadata.urn.split("::")
-                done.steps[f"{urn[2].rsplit('$', 1)[-1]} {urn[3]}"] = told.metadata.op.value
+                what = f"{urn[2].rsplit('$', 1)[-1]} {urn[3]}"
+                done.steps[what] = told.metadata.op.value
+                if one.resource_pre_event:
+                    progress(f"{_VERBS.get(told.metadata.op.value, told.metadata.op.value)} {what}")
 
         act(
             on_output=lambda line: self._keep(done, line),
@@ -167,7 +171,7 @@ class EngineStack:
         )
         plugin.chmod(0o755)
 
-    def _environment(self, aws: LocalAws, local_bundle: Path, resolver: str) -> dict[str, str]:
+    def _environment(self, endpoint: str, local_bundle: Path, resolver: str) -> dict[str, str]:
         about = {"local_bundle": str(local_bundle), "lambda_environment": {"DNS_RESOLVER": resolver}}
         return {
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -175,7 +179,7 @@ class EngineStack:
             "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_ENDPOINT_URL": endpoint,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": ROOT.access_key,
             "AWS_SECRET_ACCESS_KEY": ROOT.secret_key,

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ PROJECT = Path(__file__).parents[2]
 # How the lines of the program begin that are not its errors.
 PROGRESS = "creating "
 OUTPUTS = "outputs "
+# The programs that run the project's own, each in a process of its own.
+_MOCKS, _ENGINE = "local_cloud.stack.program", "local_cloud.engine.program"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Pulumi's real engine.
+
+    Attributes:
+        cli: Pulumi's CLI.
+        folder: for all that the engine writes.
+    """
+
+    cli: Path
+    folder: Path
 
 
 class DeployError(RuntimeError):
@@ -29,6 +45,7 @@ def deploy(
     local_bundle: Path,
     resolver: str,
     stack: str = "dev",
+    engine: Engine | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Apply the stack and return its outputs.
@@ -39,6 +56,7 @@ def deploy(
         local_bundle: the Lambda zip built for this machine.
         resolver: address:port of the DNS server that the renewer asks.
         stack: the stack's name; `Pulumi.<stack>.yaml` is read.
+        engine: Pulumi's real engine, or None for its mocks.
         progress: is told of each resource as it is created.
 
     Raises:
@@ -49,7 +67,10 @@ def deploy(
         "lambda_environment": {"DNS_RESOLVER": resolver},
         "preview": False,
     }
-    return _run(task, progress)
+    if engine is None:
+        return _run(_MOCKS, task, progress)
+    where = {"cli": str(engine.cli), "folder": str(engine.folder)}
+    return _run(_ENGINE, task | where, progress)
 
 
 def preview(config: Mapping[str, Any], *, aws: LocalAws | None = None, stack: str = "dev") -> dict[str, Any]:
@@ -60,6 +81,7 @@ def preview(config: Mapping[str, Any], *, aws: LocalAws | None = None, stack: st
     """
     endpoint = aws.endpoint if aws else "http://127.0.0.1:9"  # the discard port: nothing answers
     return _run(
+        _MOCKS,
         _task(endpoint, config, stack) | {"local_bundle": "", "lambda_environment": {}, "preview": True},
         lambda _: None,
     )
@@ -76,26 +98,26 @@ def _task(endpoint: str, config: Mapping[str, Any], stack: str) -> dict[str, Any
     }
 
 
-def _run(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
+def _run(program: str, task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     said = []
     with child(
-        [sys.executable, "-m", "local_cloud.stack.program"],
+        [sys.executable, "-m", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=PROJECT,
-    ) as program:
-        assert program.stdin and program.stdout  # noqa: S101 - both are pipes
-        program.stdin.write(json.dumps(task))
-        program.stdin.close()
-        for line in program.stdout:
+    ) as running:
+        assert running.stdin and running.stdout  # noqa: S101 - both are pipes
+        running.stdin.write(json.dumps(task))
+        running.stdin.close()
+        for line in running.stdout:
             if line.startswith(PROGRESS):
                 progress(line.strip())
             elif line.startswith(OUTPUTS):
                 outputs = json.loads(line.removeprefix(OUTPUTS))
             else:
                 said.append(line)
-        if program.wait():
+        if running.wait():
             raise DeployError("".join(said).strip())
     return outputs

@@ -63,7 +63,7 @@ def stack(cli: Path, aws: LocalAws, dns: DnsServer, settings: dict[str, Any]) ->
     made = EngineStack(
         cli,
         folder,
-        aws,
+        aws.endpoint,
         local_bundle=build_bundle(LOCAL, BUILD),
         resolver=f"{LOOPBACK}:{dns.port}",
     )

@@ -23,7 +23,9 @@ def program() -> None:
 
 def engine(cli: Path, folder: Path, aws: LocalAws) -> EngineStack:
     unused = folder / "none.zip"
-    return EngineStack(cli, folder, aws, local_bundle=unused, resolver="127.0.0.1:9", program=program)
+    return EngineStack(
+        cli, folder, aws.endpoint, local_bundle=unused, resolver="127.0.0.1:9", program=program
+    )
 
 
 def test_a_secret_value_is_encrypted_in_the_state_and_not_said(
@@ -70,7 +72,7 @@ def test_the_provider_refuses_what_it_does_not_know(
     stack = EngineStack(
         cli,
         tmp_path,
-        aws,
+        aws.endpoint,
         local_bundle=tmp_path,
         resolver="127.0.0.1:9",
         program=faulty,
