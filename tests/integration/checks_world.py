@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import ssl
@@ -34,6 +35,15 @@ class AcmeDirectory:
 
     url: str
     ca_root: str
+
+
+class KeepingAws(LocalAws):
+    """A local AWS that makes each client once: that takes longer than most of what is asked."""
+
+    @functools.cache  # noqa: B019 - one for a module's tests
+    def client(self, *arguments: Any, **options: Any) -> Any:
+        """Return the client, the same for the same parameters."""
+        return super().client(*arguments, **options)
 
 
 @dataclass
@@ -92,6 +102,14 @@ class World:
         named = {finding.what: finding for finding in found}
         assert len(named) == len(found)
         return named
+
+
+def empty(aws: LocalAws) -> None:
+    """Take away everything that is in the local AWS."""
+    connection = HTTPConnection(aws.endpoint.removeprefix("http://"), timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", "/_ministack/reset")
+        assert connection.getresponse().status == 200
 
 
 def make_stack(aws: LocalAws, acme: AcmeDirectory, dsm_port: int) -> StackOutputs:

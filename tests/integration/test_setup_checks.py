@@ -28,8 +28,10 @@ from tests.integration.checks_world import (
     NOWHERE,
     ZONE,
     AcmeDirectory,
+    KeepingAws,
     World,
     acme_directory,
+    empty,
     environment,
     make_stack,
     unconfirmed_mail,
@@ -69,13 +71,24 @@ def dsm(nginx: Path, ca: Issuer, tmp_path_factory: pytest.TempPathFactory) -> It
         yield made
 
 
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    """A local AWS of these tests' own: each empties it."""
+    with KeepingAws(BUILD) as made:
+        yield made
+
+
 @pytest.fixture
 def world(
-    dsm: SimulatedDsm, acme: AcmeDirectory, root_ca: Issuer, monkeypatch: pytest.MonkeyPatch
+    aws: LocalAws,
+    dsm: SimulatedDsm,
+    acme: AcmeDirectory,
+    root_ca: Issuer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A world in which everything is well, and the operator's machine set for it."""
+    empty(aws)
     with (
-        LocalAws(BUILD) as aws,
         DnsServer(aws.client("route53")) as dns,
         socket.create_server((LOOPBACK, 0)) as ssh,
     ):
