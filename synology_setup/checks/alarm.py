@@ -17,7 +17,8 @@ _PENDING, _DELETED = "PendingConfirmation", "Deleted"
 def check_alarm(aws: Aws | None, topic: str | None) -> Finding:
     """Look at the subscriptions of the topic; without credentials or topic nothing can be told."""
     if topic is None:
-        return untold(_WHAT, "the stack has no alarm topic")
+        setting = "pulumi config set alarm_email YOU@YOUR.DOMAIN, then `pulumi up`, mails what goes wrong"
+        return untold(_WHAT, "the stack has no alarm topic", setting)
     if aws is None:
         return untold(_WHAT, "AWS could not be asked")
     try:
@@ -40,7 +41,8 @@ def judge_subscriptions(topic: str, subscriptions: Iterable[dict[str, Any]]) -> 
     }
     subscribe = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint"
     if not mails:
-        return bad(_WHAT, f"{topic} has no e-mail subscription", f"{subscribe} YOU@YOUR.DOMAIN")
+        setting = "pulumi config set alarm_email YOU@YOUR.DOMAIN, then `pulumi up`"
+        return bad(_WHAT, f"{topic} has no e-mail subscription", f"{setting}; or {subscribe} YOU@YOUR.DOMAIN")
     pending = sorted(
         address for address, arn in mails.items() if arn.lower().replace(" ", "") == _PENDING.lower()
     )

@@ -6,9 +6,7 @@ import http.client
 import json
 import ssl
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 _SECONDS = 10
 
@@ -21,16 +19,17 @@ class Authority:
     problem: str = ""
 
 
-def read_authority(request: Mapping[str, Any]) -> Authority:
-    """Fetch the directory of a certificate request, verified by its `ca_root`; never raises.
+def read_authority(url: str, ca_root: str | None) -> Authority:
+    """Fetch the directory; never raises. The names are `caaIdentities` of RFC 8555 section 7.1.1.
 
-    The names are `caaIdentities` of RFC 8555 section 7.1.1.
+    Args:
+        url: of the directory.
+        ca_root: PEM of the roots that verify it; without it the system's do.
     """
-    url = str(request["directory"])
     if not url.startswith("https://"):
         return Authority((), f"the directory {url} is not an https:// URL")
     try:
-        context = ssl.create_default_context(cadata=request.get("ca_root") or None)
+        context = ssl.create_default_context(cadata=ca_root or None)
         with urllib.request.urlopen(url, timeout=_SECONDS, context=context) as response:  # noqa: S310 - https
             directory = json.load(response)
         identities = directory.get("meta", {}).get("caaIdentities", [])

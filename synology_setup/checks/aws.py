@@ -40,6 +40,7 @@ class Aws:
 
     def __init__(self, region: str) -> None:
         self._region = region
+        self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -48,9 +49,10 @@ class Aws:
         Raises:
             BotoCoreError: the configuration of this machine names what there is not, such as a profile.
         """
+        if self._session is None:
+            self._session = boto3.Session()
         if service not in self._clients:
-            session = boto3.Session()
-            self._clients[service] = session.client(
+            self._clients[service] = self._session.client(
                 service,  # type: ignore[call-overload]
                 region_name=self._region,
                 config=_CONFIG,

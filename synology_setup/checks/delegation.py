@@ -72,7 +72,7 @@ def judge_delegation(zone: HostedZone, wanted: frozenset[str], seen: Seen) -> Fi
             what,
             f"{seen.by} has {_listed(seen.servers)}; Route 53 gave the zone {zone.zone_id} {right}",
             f"the domain leads to another zone or provider: {enter}. If another hosted zone of that name in "
-            "Route 53 has those servers, delete one of the two",
+            "Route 53 has those servers, keep only the one that the stack uses",
         )
     if seen.rcode in {"NOERROR", "NXDOMAIN"}:
         return bad(what, f"{seen.by} has no name servers for it ({seen.rcode})", enter)

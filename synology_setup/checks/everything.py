@@ -81,27 +81,27 @@ def _stack(
     for nas in nases:
         finding, arn = check_user(aws, nas)
         yield finding
-        if arn is not None:
+        if finding.ok is not False:
             yield check_permissions(aws, identity, OF_THE_NAS_USER, arn, f"the IAM user {nas.user}")
     finding, arn = check_renewer(aws, outputs)
     yield finding
-    if arn is None and finding.ok is None:
-        arn = (
-            f"arn:{identity.partition}:lambda:{outputs.region}:{identity.account}:function:{outputs.renewer}"
-        )
-    if arn is not None:
+    if finding.ok is not False:
         yield check_permissions(aws, identity, OF_THE_RENEWER, arn, f"the Lambda {outputs.renewer}")
 
 
 def _domains(outputs: StackOutputs, zones: Sequence[HostedZone], resolvers: Resolvers) -> Iterator[Finding]:
     for zone in zones:
         yield check_delegation(zone, resolvers)
-    for name, request in outputs.requests.items():
-        authority = read_authority(request)
+    domains: dict[tuple[str, str | None], dict[str, None]] = {}
+    for request in outputs.requests.values():
+        named = domains.setdefault((request["directory"], request.get("ca_root")), {})
+        named.update(dict.fromkeys(request["domains"]))
+    for (directory, ca_root), named in domains.items():
+        authority = read_authority(directory, ca_root)
         if authority.problem:
-            yield untold(f"CAA lets the authority issue {name}", authority.problem)
+            yield untold(f"CAA lets the authority at {directory} issue", authority.problem)
         else:
-            yield from check_caa(request["domains"], authority.identities, resolvers)
+            yield from check_caa(named, authority.identities, resolvers)
 
 
 def _address(

@@ -15,7 +15,7 @@ OF_THE_RENEWER = ("lambda:InvokeFunction",)
 
 
 def check_permissions(
-    aws: Aws, identity: Identity, actions: Sequence[str], resource: str, name: str
+    aws: Aws, identity: Identity, actions: Sequence[str], resource: str | None, name: str
 ) -> Finding:
     """Ask whether the caller is allowed the actions on the resource.
 
@@ -23,12 +23,14 @@ def check_permissions(
         aws: the clients.
         identity: the caller.
         actions: as IAM names them.
-        resource: its ARN.
+        resource: its ARN, or None where that could not be read.
         name: what the resource is called in the finding.
     """
     what = f"you may do what set-up needs with {name}"
     if identity.arn.endswith(":root"):
         return good(what, "the account's root may do everything")
+    if resource is None:
+        return untold(what, f"the ARN of {name} could not be read")
     try:
         principal = _principal(aws, identity)
         if principal is None:
@@ -39,7 +41,12 @@ def check_permissions(
     except AWS_ERRORS as error:
         said, _ = explain(error)
         return untold(what, f"iam:SimulatePrincipalPolicy: {said}")
-    results: list[dict[str, Any]] = answer["EvaluationResults"]
+    return _judge(what, identity, principal, resource, answer["EvaluationResults"])
+
+
+def _judge(
+    what: str, identity: Identity, principal: str, resource: str, results: list[dict[str, Any]]
+) -> Finding:
     refused = [result for result in results if result["EvalDecision"] != "allowed"]
     denied = [result["EvalActionName"] for result in refused if not result.get("MissingContextValues")]
     if denied:
@@ -52,7 +59,7 @@ def check_permissions(
     if refused:
         keys = sorted({key for result in refused for key in result["MissingContextValues"]})
         return untold(what, f"it depends on {', '.join(keys)}")
-    return good(what, ", ".join(actions))
+    return good(what, ", ".join(result["EvalActionName"] for result in results))
 
 
 def _principal(aws: Aws, identity: Identity) -> str | None:

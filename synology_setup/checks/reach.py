@@ -12,7 +12,7 @@ _SECONDS = 5.0
 _ASLEEP = (
     "look whether the NAS is on and awake, whether this machine is in its network (or VPN), and whether "
     "{address} is its address (Control Panel > Network > Network Interface). The stack takes another one "
-    "with: pulumi config set nas_address ADDRESS, then `pulumi up`"
+    "with: pulumi config set nas_address ADDRESS (of several NASes: in nas), then `pulumi up`"
 )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from synology_setup.stack_outputs import StackOutputs
 
 from .aws import AWS_ERRORS, Aws, explain, is_absent
@@ -51,11 +49,11 @@ def plain(name: object) -> str:
 def read_zones(aws: Aws | None, outputs: StackOutputs) -> list[HostedZone]:
     """Read each zone that a certificate of the stack needs, once."""
     named = {
-        (plain(name), str(about["id"]))
+        (plain(name), str(about["id"])): about.get("role")
         for request in outputs.requests.values()
         for name, about in request["zones"].items()
     }
-    return [_read(aws, name, zone_id) for name, zone_id in sorted(named)]
+    return [_read(aws, name, zone_id, role) for (name, zone_id), role in sorted(named.items())]
 
 
 def zone_of(name: str, zones: Iterable[HostedZone]) -> HostedZone | None:
@@ -83,20 +81,18 @@ def published_addresses(aws: Aws | None, zone: HostedZone | None, name: str) -> 
     return Published(frozenset())
 
 
-def _read(aws: Aws | None, name: str, zone_id: str) -> HostedZone:
+def _read(aws: Aws | None, name: str, zone_id: str, role: str | None) -> HostedZone:
     if aws is None:
         return HostedZone(name, zone_id, problem="AWS could not be asked")
     try:
         answer = aws.client("route53").get_hosted_zone(Id=zone_id)
     except AWS_ERRORS as error:
-        return _unread(name, zone_id, error)
+        if role is not None:
+            return HostedZone(name, zone_id, problem=f"it is another account's, reached by {role} only")
+        return HostedZone(name, zone_id, problem=explain(error)[0], absent=is_absent(error))
     private = bool(answer["HostedZone"].get("Config", {}).get("PrivateZone"))
     servers = answer.get("DelegationSet", {}).get("NameServers", [])
     return HostedZone(name, zone_id, frozenset(map(plain, servers)), private=private)
-
-
-def _unread(name: str, zone_id: str, error: BotoCoreError | ClientError) -> HostedZone:
-    return HostedZone(name, zone_id, problem=explain(error)[0], absent=is_absent(error))
 
 
 def _owners(name: str, apex: str) -> Iterator[str]:

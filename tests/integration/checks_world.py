@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import ssl
@@ -25,6 +26,24 @@ from tests.dns_table import resolver_at
 ZONE, NAS = "home.test", "nas.home.test"
 MAIL = "me@home.test"
 NOWHERE = "127.0.0.9"
+IDENTITY = "AWS knows you, in the stack's account"
+USER = "the IAM user nas-synology of the NAS synology exists"
+KEY = "you may do what set-up needs with the IAM user nas-synology"
+LAMBDA, INVOKE = "the Lambda renewer exists", "you may do what set-up needs with the Lambda renewer"
+BETWEEN = "DNS queries reach the public resolvers"
+DELEGATED = f"the hosted zone {ZONE} is delegated to Route 53"
+CAA, CAA_WILD = (f"CAA lets letsencrypt.org issue for {name}" for name in (ZONE, f"*.{ZONE}"))
+ALARM = "the alarm's e-mail subscription is confirmed"
+PUBLIC, OWN = f"public resolvers know {NAS}", f"this machine's resolver knows {NAS}"
+SSH, PAGE = "the NAS synology takes SSH connections", "the NAS synology serves DSM's page"
+CLOCK, SERVED = (
+    "the clock of the NAS synology is right",
+    f"the NAS synology serves a good certificate for {NAS}",
+)
+ALL = [
+    *(IDENTITY, USER, KEY, LAMBDA, INVOKE, BETWEEN, DELEGATED, CAA, CAA_WILD, ALARM, PUBLIC, OWN, SSH, PAGE),
+    *(CLOCK, SERVED),
+]
 EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 
 
@@ -34,6 +53,15 @@ class AcmeDirectory:
 
     url: str
     ca_root: str
+
+
+class KeepingAws(LocalAws):
+    """A local AWS that makes each client once: that takes longer than most of what is asked."""
+
+    @functools.cache  # noqa: B019 - one for a module's tests
+    def client(self, *arguments: Any, **options: Any) -> Any:
+        """Return the client, the same for the same parameters."""
+        return super().client(*arguments, **options)
 
 
 @dataclass
@@ -92,6 +120,14 @@ class World:
         named = {finding.what: finding for finding in found}
         assert len(named) == len(found)
         return named
+
+
+def empty(aws: LocalAws) -> None:
+    """Take away everything that is in the local AWS."""
+    connection = HTTPConnection(aws.endpoint.removeprefix("http://"), timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", "/_ministack/reset")
+        assert connection.getresponse().status == 200
 
 
 def make_stack(aws: LocalAws, acme: AcmeDirectory, dsm_port: int) -> StackOutputs:
@@ -208,3 +244,18 @@ def environment(aws: LocalAws, credentials: Credentials) -> dict[str, str]:
         "NO_PROXY": LOOPBACK,
         "no_proxy": LOOPBACK,
     }
+
+
+def red(found: dict[str, Finding]) -> set[str]:
+    return {what for what, finding in found.items() if finding.ok is False}
+
+
+def untold(found: dict[str, Finding]) -> set[str]:
+    return {what for what, finding in found.items() if finding.ok is None}
+
+
+def only_red(world: World, what: str) -> Finding:
+    """Return the only finding that is not green."""
+    found = world.check()
+    assert (red(found), untold(found)) == ({what}, set()), found
+    return found[what]
