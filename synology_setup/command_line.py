@@ -14,7 +14,7 @@ from . import operations
 from .checks import Resolvers, check_all
 from .errors import SetupError
 from .finish import ServicePort, finish
-from .install import Wishes, install
+from .install import Wishes, install, read_roots
 from .reach import Reach
 from .remote import SSH_PORT, Target
 from .remove import remove
@@ -72,7 +72,7 @@ def _status(options: argparse.Namespace, screen: Screen) -> bool:
 def _check(options: argparse.Namespace, screen: Screen) -> bool:
     outputs = _outputs(options)
     nases = [outputs.nas(options.name)] if options.name else list(outputs.nases.values())
-    roots = options.ca_file.read_text(encoding="ascii") if options.ca_file else None
+    roots = read_roots(options.ca_file).decode("ascii") if options.ca_file else None
     findings = []
     for finding in check_all(outputs, nases, Resolvers.default(), ssh_port=options.ssh_port, roots=roots):
         screen.show(finding.ok, finding.what, finding.measured)

@@ -102,7 +102,7 @@ def _configure(
         wanted["endpoint"] = wishes.endpoint
     if wishes.ca_file is not None:
         wanted["ca_file"] = f"{agent.home}/ca.pem"
-        _put_roots(there.nas, wanted["ca_file"], _read_roots(wishes.ca_file))
+        _put_roots(there.nas, wanted["ca_file"], read_roots(wishes.ca_file))
     key_id = str(before.get("access_key_id", ""))
     if not any(key.id == key_id and key.active for key in listed):
         key_id = _give_new_key(agent, keys, listed, wanted, screen)
@@ -138,7 +138,12 @@ def _give_new_key(
     return made.id
 
 
-def _read_roots(file: Path) -> bytes:
+def read_roots(file: Path) -> bytes:
+    """Read the certificates of `--ca-file`, PEM.
+
+    Raises:
+        SetupError: it cannot be read, or holds none.
+    """
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -7,11 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from .agent_on_nas import AgentOnNas
 from .agent_zipapp import build_agent
+from .checks.alarm import check_alarm
+from .checks.aws import Aws
 from .nas import DsmRefused, Nas
 from .reach import Reach, ReachedNas, reach
 from .schedule import Task, has_task_api, read_tasks
@@ -126,18 +125,5 @@ def _task_row(what: str, tasks: list[Task], command: str) -> Row:
 def _subscription_rows(outputs: StackOutputs | None) -> list[Row]:
     if outputs is None or outputs.alarm_topic is None:
         return []
-    try:
-        client = boto3.client("sns", region_name=outputs.region)
-        found = client.list_subscriptions_by_topic(TopicArn=outputs.alarm_topic)["Subscriptions"]
-    except (BotoCoreError, ClientError) as error:
-        return [(None, "alarm mails", f"AWS does not tell: {error}")]
-    return [
-        (
-            one["SubscriptionArn"].startswith("arn:"),
-            "alarm mails",
-            f"to {one['Endpoint']}"
-            if one["SubscriptionArn"].startswith("arn:")
-            else f"{one['Endpoint']} has not confirmed: follow the link in the mail from AWS Notifications",
-        )
-        for one in found
-    ] or [(False, "alarm mails", "the topic has no subscription: run `pulumi up`")]
+    found = check_alarm(Aws(outputs.region), outputs.alarm_topic)
+    return [(found.ok, found.what, f"{found.measured}: {found.advice}" if found.advice else found.measured)]

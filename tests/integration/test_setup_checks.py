@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from local_cloud.processes import LOOPBACK, free_port
 from synology_setup.checks import Resolvers
+from synology_setup.command_line import main
+from synology_setup.screen import Screen
 from tests.dns_table import resolver_at
 from tests.integration.checks_world import (
     ALARM,
@@ -42,6 +47,42 @@ def test_where_all_is_well_all_is_green(world: World) -> None:
     assert (red(found), untold(found)) == (set(), set()), found
     assert "user/operator" in found[IDENTITY].measured
     assert "issued by Simulated Intermediate" in found[SERVED].measured
+
+
+def test_the_command_shows_each_finding_and_what_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def check(*words: str) -> tuple[int, str]:
+        shown = Screen(Console(file=io.StringIO(), width=200, soft_wrap=True))
+        code = main(["check", *words, *options], shown)
+        assert isinstance(shown.console.file, io.StringIO)
+        return code, shown.console.file.getvalue()
+
+    monkeypatch.setattr(Resolvers, "default", lambda: world.resolvers)
+    outputs, roots = tmp_path / "outputs.json", tmp_path / "roots.pem"
+    nas = world.outputs.nases["synology"]
+    outputs.write_text(
+        json.dumps(
+            {
+                "region": world.outputs.region,
+                "renewer": world.outputs.renewer,
+                "alarm_topic": world.outputs.alarm_topic,
+                "certificates": {ZONE: {"request": world.outputs.requests[ZONE]}},
+                "nas": {"synology": {"user": nas.user, "url": nas.url, "agent_config": nas.agent_config}},
+            }
+        )
+    )
+    roots.write_text(world.roots or "")
+    options = ["--outputs", str(outputs), "--ssh-port", str(world.ssh_port), "--ca-file", str(roots)]
+    code, said = check("synology")
+    assert (code, said.count("✓"), said.count("✗")) == (0, len(ALL), 0)
+    options[3] = str(free_port())
+    code, said = check()
+    assert (code, said.count("✗")) == (1, 1)
+    assert "Control Panel > Terminal & SNMP" in said
+    assert "the stack has no NAS 'other'" in check("other")[1]
+    options[5] = str(tmp_path / "nowhere")
+    assert check()[0] == 1
 
 
 def test_without_credentials_the_rest_is_still_looked_at(

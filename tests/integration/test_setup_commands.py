@@ -56,10 +56,12 @@ def test_status_tells_whom_alarms_reach(bench: Bench) -> None:
     topic = sns.create_topic(Name=f"notices-{bench.secret.user}")["TopicArn"]
     outputs = bench.outputs()
     outputs.write_text(json.dumps({**json.loads(outputs.read_text()), "alarm_topic": topic}))
-    assert "the topic has no subscription" in bench.run("status", code=1, outputs=outputs)
+    assert "has no e-mail subscription" in bench.run("status", code=1, outputs=outputs)
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="admin@example.com")
-    assert "to admin@example.com" in bench.run("status", outputs=outputs)  # confirmed at once, unlike AWS
-    assert "alarm mails" not in bench.run("status", "--without-aws", outputs=outputs)
+    said = bench.run("status", outputs=outputs)  # confirmed at once, unlike AWS
+    assert "subscription is confirmed" in said
+    assert "admin@example.com" in said
+    assert "subscription" not in bench.run("status", "--without-aws", outputs=outputs)
 
 
 # --- rotate-key ---------------------------------------------------------------------------------------------
