@@ -17,7 +17,7 @@ from infrastructure.nas_records import NasRecords, NasRecordsArgs, RecordInTheWa
 from infrastructure.notices import Notices, NoticesArgs
 from infrastructure.outputs import agent_config, nas_url, next_step
 from infrastructure.renewal import Renewal, RenewalArgs, renewal_event
-from infrastructure.renewer import Renewer, check_renewer_policy, renewer_args
+from infrastructure.renewer import Renewer, check_renewer_policy, renewer_args, zone_roles
 from infrastructure.schedules import Schedules, SchedulesArgs
 from infrastructure.secrets import Secrets, SecretsArgs
 from infrastructure.settings import SettingsError, load_settings
@@ -140,6 +140,8 @@ pulumi.export("renewer", renewer.function_name)
 pulumi.export("renewer_role", renewer.role_arn)
 if topic_arn is not None:
     pulumi.export("alarm_topic", topic_arn)
+if roles := zone_roles(zones.by_name, settings.challenges, account_id):
+    pulumi.export("zone_roles", roles)
 pulumi.export(
     "certificates",
     {

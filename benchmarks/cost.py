@@ -34,7 +34,7 @@ RUNS_A_DAY = 2
 IDLE_SECONDS, ISSUE_SECONDS, MEMORY_GB = 2.0, 90.0, 0.25
 RENEWALS_A_MONTH = 12 / 12  # a 45-day certificate, renewed after 30
 CALLS_A_RUN, CALLS_AN_ISSUE = 2, 8
-RENEWER_METRICS, NAS_METRICS = 4, 2  # a certificate
+RENEWER_METRICS, NAS_METRICS = 5, 2  # a certificate
 LOG_KB_A_RUN = 3
 CERTIFICATES_A_NAS = 10
 # Quotas that bound what a stolen key can cost (Service Quotas, defaults of us-east-1).

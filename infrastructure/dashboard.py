@@ -70,6 +70,7 @@ def widgets(args: DashboardArgs, function_name: str) -> list[Widget]:
     """Return the widgets in their places, two a row."""
     renewer = renewer_namespace(args.prefix)
     found = [
+        _widget("Issued: days left", args.region, [_search(renewer, DAYS_LEFT, "Minimum")]),
         _widget("Issued: fraction of life left", args.region, [_search(renewer, LIFE_LEFT, "Minimum")]),
         _widget(
             "Runs of the renewer",
@@ -84,7 +85,6 @@ def widgets(args: DashboardArgs, function_name: str) -> list[Widget]:
             args.region,
             [_search(renewer, ISSUED, "Sum"), _search(renewer, FAILED, "Sum")],
         ),
-        _widget("Seconds a run", args.region, [_search(renewer, DURATION, "Maximum")]),
     ]
     for nas in args.nases[:_MOST_NASES]:
         namespace = nas_namespace(args.prefix, nas)
@@ -92,6 +92,7 @@ def widgets(args: DashboardArgs, function_name: str) -> list[Widget]:
             _widget(f"{nas}: days left", args.region, [_search(namespace, DAYS_LEFT, "Minimum")]),
             _widget(f"{nas}: fraction of life left", args.region, [_search(namespace, LIFE_LEFT, "Minimum")]),
         ]
+    found.append(_widget("Seconds a run", args.region, [_search(renewer, DURATION, "Maximum")]))
     for number, widget in enumerate(found):
         row, column = divmod(number, _COLUMNS)
         widget |= {"x": column * _WIDTH, "y": row * _HEIGHT}

@@ -7,8 +7,8 @@ from .nas_settings import NasSettings
 
 # Their one dimension, as lambda_renewer.measures and synology_agent.aws write it.
 DIMENSION = "certificate"
-LIFE_LEFT, FAILED, ISSUED, DURATION = "LifeLeft", "Failed", "Issued", "Duration"
-DAYS_LEFT = "DaysLeft"
+LIFE_LEFT, DAYS_LEFT = "LifeLeft", "DaysLeft"
+FAILED, ISSUED, DURATION = "Failed", "Issued", "Duration"  # of the renewer alone
 
 
 def renewer_namespace(prefix: str) -> str:

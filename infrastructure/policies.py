@@ -105,6 +105,38 @@ def renewer_policy(
     return document(by_pattern, *rest)
 
 
+def zone_role_policy(zone_arn: str, names: Sequence[str]) -> Document:
+    """Return what the role of a hosted zone in another AWS account has to allow, and no more.
+
+    Args:
+        zone_arn: `arn:aws:route53:::hostedzone/<id>`.
+        names: the TXT record names there.
+    """
+    change = _challenge_statement("ChangeOwnChallengeRecords", [zone_arn], "StringEquals", sorted(names))
+    return document(change, *_zone_statements([zone_arn]))
+
+
+def zone_role_trust(account_id: str, role_name: str) -> Document:
+    """Return whom such a role has to trust: the renewer's role, by a pattern, since it is made later.
+
+    IAM refuses a principal that does not exist yet; a condition on its ARN may name it.
+
+    Args:
+        account_id: the stack's AWS account.
+        role_name: pattern of the renewer's role.
+    """
+    return document(
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"},
+            "Condition": {
+                "ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{account_id}:role/{role_name}"},
+            },
+        }
+    )
+
+
 def scheduler_policy(function_arn: str) -> Document:
     """Return what the schedules' role may do: invoke the one function."""
     return document(

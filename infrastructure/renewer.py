@@ -14,7 +14,15 @@ import pulumi_aws as aws
 from .bundle import PACKAGE, RUNTIME
 from .certificate_settings import CERTIFICATES
 from .hosted_zones import HostedZone
-from .policies import ROLE_SIZE, Document, renewer_policy, size, trust_policy
+from .policies import (
+    ROLE_SIZE,
+    Document,
+    renewer_policy,
+    size,
+    trust_policy,
+    zone_role_policy,
+    zone_role_trust,
+)
 from .secrets import longest_arn
 from .setting_values import SettingsError
 from .settings import Settings
@@ -23,6 +31,7 @@ from .tags import tags
 _TIMEOUT_SECONDS = 900  # Lambda's most: slow validation is waited for, an idle wait costs next to nothing
 _MEMORY_MB = 256
 _LOG_DAYS = 90
+_ROLE_PATTERN = "renewer-???????"  # with what Pulumi's auto-naming adds
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,27 @@ class Renewer(pulumi.ComponentResource):
         )
         self.function_name, self.function_arn, self.role_arn = function.name, function.arn, role.arn
         self.register_outputs({"function_name": self.function_name, "function_arn": self.function_arn})
+
+
+def zone_roles(
+    zones: Mapping[str, HostedZone], challenges: Mapping[str, Sequence[str]], account_id: str
+) -> dict[str, dict[str, Any]]:
+    """Return, for each zone of another AWS account, its role and the two documents that the role needs.
+
+    Args:
+        zones: the hosted zones, by name.
+        challenges: zone name -> the TXT record names there.
+        account_id: the stack's AWS account.
+    """
+    return {
+        name: {
+            "role": zone.role,
+            "trust": zone_role_trust(account_id, _ROLE_PATTERN),
+            "policy": zone_role_policy(_zone_arn(str(zone.id)), challenges.get(name, ())),
+        }
+        for name, zone in zones.items()
+        if zone.role is not None
+    }
 
 
 def check_renewer_policy(settings: Settings, prefix: str) -> None:

@@ -21,6 +21,11 @@ _RATE = re.compile(r"rate\(([1-9][0-9]{0,4}) (minute|hour|day)(s?)\)")
 _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 _MAILBOX = re.compile("X+@X+[.]X+".replace("X", r"[^@:,?\x00-\x20\x7f-\U0010ffff]"))  # ASCII: RFC 6068
 _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # RFC 6890 section 2.2.2
+# RFC 1918, RFC 6598 (shared by a provider's customers), RFC 4193, and the machine's own.
+_LOCAL = [
+    ipaddress.ip_network(one)
+    for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7")
+]
 # CloudWatch's longest period: within it an alarm must find a run, so interval and window end within it.
 _DAY = timedelta(days=1)
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -152,14 +157,19 @@ def address(key: str, value: object) -> Address:
 
 
 def networks(key: str, value: object) -> tuple[str, ...]:
-    """Return networks in CIDR notation, or none."""
+    """Return networks in CIDR notation, or none; AWS never sees an address that only a home network knows."""
     allowed = "a list of public addresses or networks such as [203.0.113.7/32] is wanted"
     found = []
     for one in names(key, [] if value is None else value, allowed):
         try:
-            found.append(str(ipaddress.ip_network(one)))
+            network = ipaddress.ip_network(one)
         except ValueError:
             raise SettingsError(key, one, allowed) from None
+        if any(network.version == local.version and network.overlaps(local) for local in _LOCAL):
+            raise SettingsError(
+                key, one, f"AWS sees no such address, and the key would never work; {allowed}"
+            )
+        found.append(str(network))
     return tuple(sorted(found))
 
 

@@ -90,7 +90,7 @@ class Aws:
             if error.get("Code") in ACCESS_DENIED:
                 raise AccessDenied(
                     f"AWS refused the hosted zone's role {role}: {error.get('Message', error['Code'])}. "
-                    "Allow it in the AWS account of that role."
+                    "Give it the policy of the stack's output zone_roles, in the AWS account of that role."
                 )
 
         try:
@@ -101,8 +101,8 @@ class Aws:
             kind = AccessDenied if error.response["Error"]["Code"] in ACCESS_DENIED else AwsError
             raise kind(
                 f"the hosted zone's role {role} could not be assumed: {error.response['Error']['Message']}. "
-                "It has to trust the renewer's role, the stack's output renewer_role; "
-                "correct that, or the role in the setting zones."
+                "Give it the trust policy of the stack's output zone_roles, which `pulumi preview` shows, "
+                "or correct the role in the setting zones."
             ) from error
         made = self.client(
             "route53",

@@ -15,7 +15,7 @@ from .renewal import Outcome, renew
 from .report import report
 from .request import parse_request
 from .revocation import revoke
-from .run import Run, life_left, start_run
+from .run import Run, start_run
 
 _ACTIONS: Mapping[str, Callable[[Run], Outcome]] = {"renew": renew, "report": report, "revoke": revoke}
 
@@ -53,7 +53,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Outcome:
         publish(
             name,
             failed=True,
-            life_left=life_left(run.current if run else None),
+            current=run.current if run else None,
             seconds=time.monotonic() - began,
         )
         if failure is error:
@@ -64,7 +64,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Outcome:
         name,
         failed=False,
         issued=outcome["renewed"],
-        life_left=outcome.get("life_left"),
+        current=run.current,
         seconds=time.monotonic() - began,
     )
     return outcome

@@ -7,6 +7,9 @@ import os
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from .document import Certificate, NoCertificate
+from .run import days_left, life_left
+
 # The variable that holds the namespace, the stack's own; without it the project's is taken.
 METRIC_NAMESPACE = "METRIC_NAMESPACE"
 _PROJECT = "synology-https"
@@ -18,16 +21,16 @@ def publish(
     failed: bool,
     seconds: float,
     issued: bool = False,
-    life_left: float | None = None,
+    current: Certificate | NoCertificate | None = None,
 ) -> None:
-    """Write the metrics Failed, Issued, Duration and, where a certificate is current, LifeLeft.
+    """Write the metrics Failed, Issued, Duration and, where a certificate is current, LifeLeft and DaysLeft.
 
     Args:
         certificate: the certificate's name, the metrics' only dimension; nothing is written without one.
         failed: the run failed.
         seconds: how long it took.
         issued: it made a new certificate current.
-        life_left: fraction of the current certificate's lifetime that is left, 0 to 1.
+        current: the current certificate, of whose lifetime the fraction and the days that are left count.
     """
     if not isinstance(certificate, str) or not certificate:
         return
@@ -36,6 +39,8 @@ def publish(
     metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=int(failed))
     metrics.add_metric(name="Issued", unit=MetricUnit.Count, value=int(issued))
     metrics.add_metric(name="Duration", unit=MetricUnit.Seconds, value=seconds)
-    if life_left is not None:
-        metrics.add_metric(name="LifeLeft", unit=MetricUnit.NoUnit, value=life_left)
+    left, days = life_left(current), days_left(current)
+    if left is not None and days is not None:
+        metrics.add_metric(name="LifeLeft", unit=MetricUnit.NoUnit, value=left)
+        metrics.add_metric(name="DaysLeft", unit=MetricUnit.NoUnit, value=days)
     metrics.flush_metrics()

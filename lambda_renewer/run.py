@@ -107,6 +107,13 @@ def life_left(certificate: Certificate | NoCertificate | None) -> float | None:
     return round(max((certificate.not_after - clock.now()) / lifetime, 0.0), 4)
 
 
+def days_left(certificate: Certificate | NoCertificate | None) -> float | None:
+    """Return how many days of the certificate's lifetime are left, at least 0; None without one."""
+    if not isinstance(certificate, Certificate):
+        return None
+    return round(max((certificate.not_after - clock.now()) / timedelta(days=1), 0.0), 2)
+
+
 def stored_certificate(contents: Contents) -> Certificate | NoCertificate:
     """Return the current certificate.
 

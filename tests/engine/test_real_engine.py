@@ -118,6 +118,9 @@ def test_after_a_failure_in_the_middle_up_goes_on(stack: EngineStack, aws: Local
 
 
 def test_destroy_removes_all_and_up_makes_it_again(stack: EngineStack, aws: LocalAws) -> None:
+    """Also the user, although set-up made it a key that the engine does not know."""
+    (user,) = aws.client("iam").list_users()["Users"]
+    aws.client("iam").create_access_key(UserName=user["UserName"])
     stack.destroy()
     assert not secrets(aws)
     assert not records(aws)

@@ -16,6 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from infrastructure.policies import zone_role_policy
 from lambda_renewer import directory as renewer_directory
 from lambda_renewer import dns01
 from lambda_renewer.acme_client import Network
@@ -221,7 +222,8 @@ def through_a_role(
         RoleName=role,
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     )["Role"]["Arn"]
-    document = {"Version": "2012-10-17", "Statement": taken}
+    zone = f"arn:aws:route53:::hostedzone/{made.zone_id}"
+    document = zone_role_policy(zone, [f"_acme-challenge.{made.domain}"])
     iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=json.dumps(document))
     return replace(made, more_fields={"zones": {made.domain: {"id": made.zone_id, "role": arn}}})
 

@@ -412,6 +412,29 @@ def test_the_schedules_role_may_invoke_the_renewer_alone(stack: Deployed) -> Non
     ]
 
 
+def test_the_simulator_agrees_about_each_principal(stack: Deployed) -> None:
+    """What no call shows here, since the local AWS enforces neither PassRole nor the schedule's role."""
+    iam = stack.client("iam")
+    function, account = stack.renewer["FunctionArn"], stack.client("sts").get_caller_identity()["Account"]
+    schedules_role = stack.schedule()["Target"]["RoleArn"]
+    user = iam.get_user(UserName=nas_user(stack.outputs))["User"]["Arn"]
+    other_function = f"arn:aws:lambda:eu-central-1:{account}:function:other"
+    asked = {
+        (schedules_role, "lambda:InvokeFunction", function): True,
+        (schedules_role, "lambda:InvokeFunction", other_function): False,
+        (schedules_role, "lambda:UpdateFunctionCode", function): False,
+    }
+    for principal in (schedules_role, stack.renewer["Role"], user):
+        asked[(principal, "iam:PassRole", stack.renewer["Role"])] = False
+        asked[(principal, "iam:CreateAccessKey", user)] = False
+    for (principal, action, resource), allowed in asked.items():
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=principal, ActionNames=[action], ResourceArns=[resource]
+        )
+        (result,) = answer["EvaluationResults"]
+        assert (result["EvalDecision"] == "allowed") is allowed, (principal, action, resource)
+
+
 def test_the_nas_user_has_no_access_key(stack: Deployed) -> None:
     assert stack.keys_at_first == []
     user = stack.client("iam").get_user(UserName=stack.outputs["nas"]["synology"]["user"])["User"]
@@ -691,6 +714,18 @@ def test_up_after_destroy_meets_no_name_that_is_still_held(
     assert first_renewal(after)["reason"] == "there is no certificate"
     test_the_records_lead_to_the_nas_and_no_challenge_is_left(stack)  # case 15: the one by hand is taken over
     assert not {after["renewer"], nas_user(after)} & {before["renewer"], nas_user(before)}
+    # As docs/operations.md says, the old certificate can be had back in place of the new one.
+    (old,) = [arn for arn in held if "/certificate/" in arn]
+    secrets.restore_secret(SecretId=old)
+    document = secrets.get_secret_value(SecretId=old, VersionStage="AWSCURRENT")["SecretString"]
+    secrets.put_secret_value(
+        SecretId=wanted, SecretString=document, VersionStages=["AWSCURRENT", "AWSPENDING"]
+    )
+    restored = json.loads(document)
+    event = {**after["certificates"][DOMAIN]["request"], "key_type": restored["key_type"]}
+    answer = stack.client("lambda").invoke(FunctionName=after["renewer"], Payload=json.dumps(event).encode())
+    outcome = json.loads(answer["Payload"].read())
+    assert (outcome["renewed"], outcome["serial"]) == (False, restored["serial"])
 
 
 def change_of_host(host: str, action: str, address: str) -> Document:

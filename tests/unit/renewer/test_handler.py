@@ -84,14 +84,21 @@ def test_a_run_has_what_is_left_of_the_lambda(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_success_is_told_and_measured(
-    act: Callable[[Any], list[str]], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    act({**OUTCOME, "renewed": True, "life_left": 0.9876})
+    def action(run: Run) -> Outcome:
+        run.current = certificate()
+        return {**OUTCOME, "renewed": True}
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setattr(entry, "_ACTIONS", {"renew": action})
+    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=9))
     entry.handler(EVENT, Context())
     assert [record.message for record in caplog.records] == ["done"]
     found = metrics(capsys)
     assert found["certificate"] == "nas"
-    assert (found["Failed"], found["Issued"], found["LifeLeft"]) == ([0.0], [1.0], [0.9876])
+    assert (found["Failed"], found["Issued"]) == ([0.0], [1.0])
+    assert (found["LifeLeft"], found["DaysLeft"]) == ([0.9], [81.0])
     assert found["Duration"][0] >= 0
 
 
@@ -180,7 +187,7 @@ def test_a_failure_has_the_life_that_is_left(
     with pytest.raises(type(error)):
         entry.handler(EVENT, Context())
     found = metrics(capsys)
-    assert (found["Failed"], found["LifeLeft"]) == ([1.0], [0.5])
+    assert (found["Failed"], found["LifeLeft"], found["DaysLeft"]) == ([1.0], [0.5], [45.0])
 
 
 def test_a_failure_before_the_run_begins_is_measured(
@@ -210,8 +217,11 @@ def test_the_namespace_is_the_stacks(
     assert directive["Namespace"] == namespace
 
 
-def test_the_line_is_in_embedded_metric_format(capsys: pytest.CaptureFixture[str]) -> None:
-    publish("nas", failed=False, seconds=1.5, issued=True, life_left=0.25)
+def test_the_line_is_in_embedded_metric_format(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=67.5))
+    publish("nas", failed=False, seconds=1.5, issued=True, current=certificate())
     found = metrics(capsys)
     [directive] = found["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "synology-https"
@@ -221,9 +231,10 @@ def test_the_line_is_in_embedded_metric_format(capsys: pytest.CaptureFixture[str
         ("Issued", "Count"),
         ("Duration", "Seconds"),
         ("LifeLeft", "None"),
+        ("DaysLeft", "None"),
     }
     assert found["_aws"]["Timestamp"] > 0
-    assert (found["Duration"], found["LifeLeft"]) == ([1.5], [0.25])
+    assert (found["Duration"], found["LifeLeft"], found["DaysLeft"]) == ([1.5], [0.25], [22.5])
 
 
 def test_one_line_a_certificate(capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,7 @@ def test_a_role_that_does_not_trust_the_renewer_is_named_with_what_to_do(aws: Tw
     assert f"the hosted zone's role {ROLE} could not be assumed: User: x is not authorized. " in str(
         denied.value
     )
-    assert "It has to trust the renewer's role, the stack's output renewer_role" in str(denied.value)
+    assert "Give it the trust policy of the stack's output zone_roles" in str(denied.value)
 
 
 def test_another_refusal_of_sts_is_no_denial(aws: TwoServices) -> None:
@@ -166,5 +166,7 @@ def test_what_the_role_may_not_do_is_to_be_allowed_where_the_role_is(aws: TwoSer
     with pytest.raises(AccessDenied) as denied:
         clients().route53(ROLE).get_change(Id="C1")
     assert f"the hosted zone's role {ROLE}: User: x is not authorized. " in str(denied.value)
-    assert "Allow it in the AWS account of that role." in str(denied.value)
+    assert "Give it the policy of the stack's output zone_roles, in the AWS account of that" in str(
+        denied.value
+    )
     assert "pulumi up" not in str(denied.value)

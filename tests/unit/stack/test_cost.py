@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from benchmarks.cost import ALARM, Usage, monthly, report
+from benchmarks.cost import ALARM, NAS_METRICS, RENEWER_METRICS, Usage, monthly, report
+from lambda_renewer.measures import publish
+from synology_agent.aws import life_metrics
+from tests.unit.renewer.samples import certificate
 from tests.unit.stack.recording import record, several
 
+README = Path(__file__).parents[3] / "README.md"
 PAGE = Path(__file__).parents[3] / "docs" / "cost.md"
 
 
@@ -16,6 +22,12 @@ def test_the_page_has_what_the_script_computes() -> None:
     page = " ".join(PAGE.read_text(encoding="utf-8").split())
     for line in report().splitlines():
         assert " ".join(line.split()) in page, line
+
+
+def test_the_readme_has_the_price_of_one_certificate() -> None:
+    readme = README.read_text(encoding="utf-8")
+    own, shared = (sum(monthly(Usage(1, free_tier=free)).values()) for free in (True, False))
+    assert f"[{own:.2f} US dollars a month](docs/cost.md), or {shared:.2f} with alarms" in readme
 
 
 @pytest.mark.parametrize("count", [1, 10])
@@ -29,6 +41,14 @@ def test_the_alarms_that_are_priced_are_those_that_are_made(count: int) -> None:
     alarms = len(made.all("aws:cloudwatch/metricAlarm:MetricAlarm")) * ALARM
     boards = len(made.all("aws:cloudwatch/dashboard:Dashboard")) * 3.00
     assert priced == pytest.approx(alarms + boards)
+
+
+def test_the_metrics_that_are_priced_are_those_that_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    publish("home", failed=False, seconds=1, current=certificate())
+    (directive,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
+    assert len(directive["Metrics"]) == RENEWER_METRICS
+    now = datetime.now(UTC)
+    assert len(life_metrics("home", now, now, now)) == NAS_METRICS
 
 
 def test_cost_grows_with_use_and_the_free_tier_only_lowers_it() -> None:

@@ -258,6 +258,7 @@ def test_the_dashboard_shows_what_is_issued_what_is_served_and_the_runs() -> Non
         for one in json.loads(board["dashboardBody"])["widgets"]
     }
     assert shown.keys() == {
+        "Issued: days left",
         "Issued: fraction of life left",
         "Runs of the renewer",
         "Issued and failed",

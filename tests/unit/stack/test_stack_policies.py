@@ -17,7 +17,15 @@ from typing import Any
 import parliament  # type: ignore[import-untyped]
 import pytest
 
-from infrastructure.policies import nas_policy, renewer_policy, scheduler_policy, topic_policy, trust_policy
+from infrastructure.policies import (
+    nas_policy,
+    renewer_policy,
+    scheduler_policy,
+    topic_policy,
+    trust_policy,
+    zone_role_policy,
+    zone_role_trust,
+)
 
 ACCOUNT = "123456789012"
 DOMAIN = "home.example.co.uk"
@@ -66,7 +74,9 @@ NAS_AT_OFFICE = nas_policy(
 NAS_BY_TAG = nas_policy(
     certificate_arns=[CERTIFICATES], metric_namespace=NAMESPACE, tag=TAG, source_ips=[OFFICE]
 )
+ZONE_ROLE_POLICY = zone_role_policy(ZONE, [TXT])
 PERMISSIONS = {
+    "zone role": ZONE_ROLE_POLICY,
     "renewer": RENEWER,
     "renewer by pattern": BY_PATTERN,
     "scheduler": SCHEDULER,
@@ -103,6 +113,10 @@ def condition_holds(condition: dict[str, dict[str, Any]], context: dict[str, str
                     holds = set(values) <= set(as_list(wanted))
                 case "ForAllValues:StringLike":
                     holds = all(any(fnmatch.fnmatchcase(v, one) for one in as_list(wanted)) for v in values)
+                case "ArnLike":
+                    holds = bool(values) and any(
+                        fnmatch.fnmatchcase(values[0], one) for one in as_list(wanted)
+                    )
                 case _:
                     raise NotImplementedError(operator)
             if not holds:
@@ -183,6 +197,40 @@ def test_the_rest_of_what_the_renewer_may_do() -> None:
     }
 
 
+def test_the_role_of_a_zone_in_another_account_may_do_there_what_the_renewer_may_here() -> None:
+    own = renewer_policy(
+        certificate_arn=CERTIFICATES,
+        account_arn=ACME_ACCOUNT,
+        log_group_arn=LOG_GROUP,
+        challenges={ZONE: [TXT]},
+    )
+    here = [one for one in own["Statement"] if "route53" in str(one["Action"])]
+    assert ZONE_ROLE_POLICY["Statement"] == here
+
+
+@pytest.mark.parametrize(
+    ("caller", "trusted"),
+    [
+        ("role/renewer-ea97c4d", True),
+        ("role/renewer-ea97c4d0", False),
+        ("role/renewer", False),
+        ("role/mallory-ea97c4d", False),
+        ("user/renewer-ea97c4d", False),
+        (None, False),
+    ],
+)
+def test_the_role_of_a_zone_in_another_account_trusts_the_renewers_role(
+    caller: str | None, trusted: bool
+) -> None:
+    """The local AWS does not fill aws:PrincipalArn, which for a session is its role's (IAM User Guide)."""
+    (statement,) = zone_role_trust(ACCOUNT, "renewer-???????")["Statement"]
+    assert statement["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    context: dict[str, str | list[str]] = (
+        {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:{caller}"} if caller else {}
+    )
+    assert condition_holds(statement["Condition"], context) is trusted
+
+
 def test_without_external_accounts_foreign_zones_and_a_topic_there_is_no_statement_for_them() -> None:
     assert not by_sid(BY_PATTERN).keys() & {"ReadExternalAccount", "ReachZonesOfOthers", "TellOfFailure"}
 
@@ -252,7 +300,7 @@ def test_each_key_under_for_all_values_is_paired_with_null() -> None:
         assert condition.get("Null", {}) == dict.fromkeys(for_all, "false")
         assert not any("IfExists" in operator for operator in condition)
         paired += len(for_all)
-    assert paired == 9  # three keys each, of two zones and of the pattern
+    assert paired == 12  # three keys each, of two zones, of the pattern and of the zone's role
 
 
 CHANGE: dict[str, str | list[str]] = {
@@ -348,6 +396,7 @@ def test_each_document_has_the_current_version_and_sids_of_its_own() -> None:
         *PERMISSIONS.values(),
         topic_policy(TOPIC, ACCOUNT),
         trust_policy("lambda.amazonaws.com"),
+        zone_role_trust(ACCOUNT, "renewer-???????"),
     ):
         assert document.keys() == {"Version", "Statement"}
         assert document["Version"] == "2012-10-17"
@@ -425,6 +474,7 @@ def test_what_is_tested_for_its_value() -> None:
         found.setdefault(what, set()).add(key)
     changes = set(CHANGE)
     assert found == {
+        "zone role": changes,
         "renewer": {STAGE, *changes},
         "renewer by pattern": {STAGE, *changes},
         "nas": {STAGE, NAMESPACE_KEY},

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infrastructure.outputs import next_step
+from infrastructure.policies import zone_role_policy, zone_role_trust
 from lambda_renewer.request import parse_request
 from local_cloud.acme.certificates import make_authority
 from tests.unit.stack.recorded_program import ACCOUNT
@@ -228,7 +229,19 @@ def test_a_zone_of_another_account_is_reached_through_its_role_alone() -> None:
     assert "synology.example.com is in another AWS account's zone: make its A record there, 192.168.0.10" in (
         made.warnings
     )
-    assert made.outputs["renewer_role"] == "arn:aws:x:::renewer"  # whom that role has to trust
+    assert made.outputs["zone_roles"] == {
+        "example.com": {
+            "role": role,
+            "trust": zone_role_trust(ACCOUNT, "renewer-???????"),
+            "policy": zone_role_policy("arn:aws:route53:::hostedzone/Z9", ["_acme-challenge.example.com"]),
+        }
+    }
+    renewers = made.one("aws:iam/role:Role", "renewer")
+    assert re.fullmatch(r"renewer-.{7}", f"{renewers['name']}-1234567")  # whom that role trusts
+    # Known before anything is made: the role has to be there when the first run comes.
+    settings = {"zones": {"example.com": {"id": "Z9", "role": role}}}
+    assert record(settings, zones={}, preview=True).outputs["zone_roles"] == made.outputs["zone_roles"]
+    assert "zone_roles" not in record().outputs
 
 
 def test_each_family_of_addresses_has_its_record() -> None:
@@ -382,6 +395,34 @@ def test_nothing_is_protected_or_kept() -> None:
     for one in record(EVERYTHING).resources:
         assert (one["protect"], one["retain"]) == (False, False), one["name"]
         assert "recoveryWindowInDays" not in one["inputs"]  # AWS's own
+
+
+def test_what_holds_something_keeps_its_place() -> None:
+    """Under another name or parent it would be replaced: a new certificate, a NAS's key that is gone.
+
+    Where one of these has to change, it needs Pulumi's option `aliases`.
+    """
+    holding = (
+        "aws:secretsmanager/secret:Secret",
+        "aws:iam/user:User",
+        "aws:route53/zone:Zone",
+        "aws:cloudwatch/logGroup:LogGroup",
+    )
+    kept = {
+        f"{one['parent'].split('::')[-2].rsplit('$', 1)[-1]} {one['type']} {one['name']}"
+        for one in record(EVERYTHING).resources
+        if one["type"] in holding
+    }
+    component = "synology-https:index"
+    assert kept == {
+        f"{component}:Secrets aws:secretsmanager/secret:Secret acme-account",
+        f"{component}:Secrets aws:secretsmanager/secret:Secret certificate-home",
+        f"{component}:Secrets aws:secretsmanager/secret:Secret certificate-office",
+        f"{component}:NasAccess aws:iam/user:User nas-attic",
+        f"{component}:NasAccess aws:iam/user:User nas-rack",
+        f"{component}:HostedZones aws:route53/zone:Zone example.net",
+        f"{component}:Renewer aws:cloudwatch/logGroup:LogGroup renewer",
+    }
 
 
 # --- Names, tags, secrets ---------------------------------------------------------------------------------

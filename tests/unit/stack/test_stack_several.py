@@ -185,6 +185,9 @@ WRONG_NASES: list[tuple[dict[str, Any], str, object, str]] = [
     ),
     ({"services": "photos"}, "services", "photos", "a list of host names"),
     ({"source_ips": ["x"]}, "source_ips", "x", "a list of public addresses"),
+    ({"source_ips": ["203.0.113.7", "192.168.0.0/24"]}, "source_ips", "192.168.0.0/24", "AWS sees no such"),
+    ({"source_ips": ["fd00::/8"]}, "source_ips", "fd00::/8", "AWS sees no such address"),
+    ({"source_ips": ["0.0.0.0/0"]}, "source_ips", "0.0.0.0/0", "AWS sees no such address"),
 ]
 
 
