@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
+import boto3
 import pytest
 
 from lambda_renewer import run as renewer_run
@@ -93,6 +94,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoServices]:
         "NO_PROXY": "*",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials it saw first
     yield made
     made.server.shutdown()
     made.server.server_close()
