@@ -43,11 +43,10 @@ def main(arguments: list[str] | None = None, screen: Screen | None = None) -> in
     try:
         return 0 if options.run(options, screen) is not False else 1
     except SetupError as error:
-        screen.console.print("[red]failed:[/red] ", end="")
-        screen.console.print(str(error), markup=False)
+        screen.fail(str(error))
         return 1
     except KeyboardInterrupt:
-        screen.console.print("interrupted: run it again, it goes on from where it was", markup=False)
+        screen.fail("interrupted: run it again, it goes on from where it was")
         return _INTERRUPTED
 
 

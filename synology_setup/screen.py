@@ -25,8 +25,9 @@ class Screen:
     """
 
     def __init__(self, console: Console | None = None, *, agree: bool = False) -> None:
-        """Write to `console`; with `agree`, questions about what to do are answered with yes."""
+        """Write to `console`, or to standard output and error; with `agree`, answer `agree` with yes."""
         self.console = console or Console(highlight=False, soft_wrap=True)
+        self._errors = console or Console(highlight=False, soft_wrap=True, stderr=True)
         self.warnings: list[str] = []
         self._agree = agree
 
@@ -50,6 +51,10 @@ class Screen:
         """Say what the person should do something about; it is said again at the end."""
         self.warnings.append(text)
         self.console.print(f"  [yellow]![/yellow] {escape(text)}")
+
+    def fail(self, text: str) -> None:
+        """Say why the command did not succeed, on standard error."""
+        self._errors.print(f"[red]failed:[/red] {escape(text)}")
 
     def repeat_warnings(self) -> None:
         """Say again what scrolled by."""

@@ -16,7 +16,7 @@ from synology_setup.remote import RootShell
 from tests.integration.setup_bench import Bench
 from tests.integration.test_setup_install import is_installed
 
-EVERY = 1 if os.environ.get("EVERY_POINT") else 8
+EVERY = 1 if os.environ.get("EVERY_POINT") else 13
 COMMANDS = 25
 """Remote commands of a first installation."""
 
