@@ -14,7 +14,10 @@ from local_cloud.dsm.releases import RELEASES
 from local_cloud.processes import free_port
 from local_cloud.ssh_server import SudoMode
 from synology_agent.tls import served_fingerprint
+from synology_setup import install, take_over
 from synology_setup.access_keys import ON_ITS_WAY
+from synology_setup.nas import Nas
+from synology_setup.schedule import Task, disable
 from tests.integration.agent_bench import BLOG, NAMES, NAVIDROME
 from tests.integration.setup_bench import PASSWORD, Bench, Person
 
@@ -101,7 +104,11 @@ def test_every_release(bench: Bench, dsm_options: dict[str, Any]) -> None:
     if version != "6.2":
         is_installed(bench)
         return
-    assert "DSM 6.2.4-25556 offers no API for tasks. Make them by hand" in said
+    assert "DSM 6.2.4-25556 offers no API for tasks. Unless they are there, make them by hand" in said
+    assert "DSM does not tell its tasks: disable any that runs lego, acme.sh or certbot" in said
+    assert "no job and no AWS key" not in said
+    clicks = said[said.index("Control Panel > Task Scheduler > Create") :]
+    assert clicks[:400] in bench.install()  # the same minute
     command = f"/synology-agent.pyz run --root {bench.dsm.root}"
     assert said.count(command) >= 2
     assert "nothing to do" in bench.install()
@@ -157,6 +164,41 @@ def test_a_script_that_hides_the_client_and_a_crontab_line(bench: Bench) -> None
     assert crontab.read_text() == f"{before}#{line}\n"
 
 
+def test_secrets_in_a_job_are_not_shown_and_their_key_is_named(bench: Bench) -> None:
+    secret = "hunter2/hunter2/hunter2/hunter2/hunter2A"
+    job = f"AWS_ACCESS_KEY_ID=AKIAINTHETASKEXAMPLE AWS_SECRET_ACCESS_KEY='{secret}' /root/lego renew"
+    bench.add_task("inline", job)
+    crontab = bench.dsm.root / "etc/crontab"
+    crontab.write_text(
+        f"{crontab.read_text()}0 1 * * * root certbot renew --secret {secret} AKIAINCRONTABEXAMPLE\n"
+    )
+    said = bench.install(person=Person(refuses=("Comment this line",)))
+    assert "AWS_SECRET_ACCESS_KEY=… /root/lego renew" in said
+    assert secret not in said
+    assert "task 'inline' holds the AWS key AKIAINTHETASKEXAMPLE: delete it in IAM" in said
+    assert "/etc/crontab holds the AWS key AKIAINCRONTABEXAMPLE" in said
+
+
+def test_the_key_to_delete_is_printed_again_after_an_interruption(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = bench.dsm.root / "volume1/scripts"
+    scripts.mkdir()
+    (scripts / "renew.sh").write_text("export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\nlego renew\n")
+    bench.add_task(OLD_TASK, f"bash {scripts}/renew.sh")
+
+    def interrupted(nas: Nas, task: Task) -> None:
+        disable(nas, task)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(take_over, "disable", interrupted)
+        assert "interrupted: run it again" in bench.install(code=130)
+    assert tasks(bench)[OLD_TASK]["enable"] is False
+    assert "holds the AWS key AKIAIOSFODNN7EXAMPLE" in bench.install()
+    is_installed(bench)
+
+
 # --- What somebody changed meanwhile ------------------------------------------------------------------------
 
 
@@ -191,6 +233,64 @@ def api(bench: Bench, name: str, method: str, version: int, **values: Any) -> No
         [bench.dsm.program("synowebapi"), "--exec-fastwebapi", *words], capture_output=True, check=True
     )
     assert json.loads(answer.stdout)["success"] is True
+
+
+@pytest.mark.parametrize("kind", ["fail", "lie"])
+@pytest.mark.parametrize("api", ["SYNO.Core.TaskScheduler.Root", "SYNO.Core.EventScheduler.Root"])
+def test_tasks_that_dsm_does_not_make_are_printed_as_clicks(bench: Bench, api: str, kind: str) -> None:
+    bench.dsm.switch(faults={f"synowebapi:{api}:create": kind})
+    said = bench.install()
+    assert "the tasks could not be made: " in said
+    assert "Control Panel > Task Scheduler > Create > Scheduled Task" in said
+    assert served(bench) == {fingerprint(bench)}
+    bench.dsm.switch(faults={})
+    bench.install()
+    is_installed(bench)
+
+
+def test_a_task_that_dsm_does_not_disable_is_said(bench: Bench) -> None:
+    bench.leave_recipe()
+    bench.dsm.switch(faults={"synowebapi:SYNO.Core.TaskScheduler:set_enable": "lie"})
+    said = bench.install()
+    assert f"did not disable the task '{OLD_TASK}': disable '{OLD_TASK}' in Control Panel" in said
+    assert tasks(bench)[OLD_TASK]["enable"] is True
+
+
+def test_an_address_that_was_wished_for_stays(bench: Bench) -> None:
+    bench.dsm.set_mail("admin@example.com")
+    bench.install("--mail", "ops@example.com")
+    assert "nothing to do" in bench.install()
+    assert tasks(bench)[BY_CLOCK]["extra"]["notify_mail"] == "ops@example.com"
+    assert tasks(bench)[AT_BOOT]["notify_mail"] == "ops@example.com"
+    bench.install("--mail", "me@example.com")
+    assert tasks(bench)[BY_CLOCK]["extra"]["notify_mail"] == "me@example.com"
+
+
+def test_the_test_mail_is_sent_where_the_first_run_did_not_come_so_far(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    bench.dsm.set_mail("admin@example.com")
+    with monkeypatch.context() as patch:
+        patch.setattr(install, "_schedule", interrupted)
+        bench.install(code=130)
+    assert "a test mail is on its way to admin@example.com" in bench.install()
+
+
+def test_another_nas_is_asked_about(bench: Bench) -> None:
+    bench.install()
+    (own,) = bench.access_keys()
+    outputs = bench.outputs()
+    stack = json.loads(outputs.read_text())
+    stack["nas"]["synology"]["agent_config"]["metric_namespace"] = "synology-https/test/other"
+    outputs.write_text(json.dumps(stack))
+    person = Person(refuses=("Set it up as",))
+    said = bench.install(person=person, outputs=outputs, code=1)
+    assert "the NAS stays set up as synology-https/test/nas: name the one that is meant with --nas" in said
+    assert bench.access_keys() == [own]
+    is_installed(bench)
 
 
 def test_an_agent_that_is_older_is_replaced(bench: Bench) -> None:
@@ -288,6 +388,13 @@ def test_a_sudo_that_does_not_ask(bench: Bench, mode: SudoMode) -> None:
     person = Person()
     bench.install(person=person)
     assert len(person.asked) == 1  # the host key
+    is_installed(bench)
+
+
+def test_roots_with_words_between_them(bench: Bench) -> None:
+    file = bench.folder / "own.pem"
+    file.write_bytes("# Zertifikat für zu Hause\n".encode() + bench.root_ca.certificate)
+    bench.install("--ca-file", str(file))
     is_installed(bench)
 
 

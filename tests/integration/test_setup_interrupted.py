@@ -17,7 +17,7 @@ from tests.integration.setup_bench import Bench
 from tests.integration.test_setup_install import is_installed
 
 EVERY = 1 if os.environ.get("EVERY_POINT") else 13
-COMMANDS = 25
+COMMANDS = 29
 """Remote commands of a first installation."""
 
 KILOBYTES = 75
