@@ -14,8 +14,7 @@ from synology_setup.access_keys import ON_ITS_WAY, NasKeys
 from synology_setup.agent_on_nas import AgentOnNas
 from tests.integration.agent_bench import NAVIDROME
 from tests.integration.agent_bench import Secret as StoredSecret
-from tests.integration.setup_bench import Bench, Person
-from tests.integration.test_setup_install import fingerprint, is_installed, served, tasks
+from tests.integration.setup_bench import Bench, Person, fingerprint, is_installed, served, tasks
 
 OUR_TASKS = {"synology-https", "synology-https at boot-up"}
 

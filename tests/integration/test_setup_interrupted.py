@@ -13,8 +13,7 @@ import pytest
 
 from local_cloud.ssh_server import CuttingProxy, Direction
 from synology_setup.remote import RootShell
-from tests.integration.setup_bench import Bench
-from tests.integration.test_setup_install import is_installed
+from tests.integration.setup_bench import Bench, is_installed
 
 EVERY = 1 if os.environ.get("EVERY_POINT") else 13
 COMMANDS = 29
