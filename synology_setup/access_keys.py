@@ -21,7 +21,8 @@ from .remote import Secret
 MOST_KEYS = 2
 """IAM's quota of access keys a user."""
 
-ON_ITS_WAY = "synology-https: on its way to the NAS"
+_OURS = "synology-https"
+ON_ITS_WAY = f"{_OURS}: on its way to the NAS"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class ListedKey:
     def on_its_way(self) -> bool:
         """Tell whether set-up made it and did not come to the end."""
         return self.description == ON_ITS_WAY
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether set-up made it."""
+        return self.description.startswith(_OURS)
 
     def __str__(self) -> str:
         """Name it for a person."""
@@ -98,6 +104,10 @@ class NasKeys:
         key = NewKey(made["AccessKeyId"], Secret(made["SecretAccessKey"]))
         self.describe(key.id, ON_ITS_WAY)
         return key
+
+    def has_arrived(self, key_id: str, host: str) -> None:
+        """Say in IAM that a key is in use on the NAS of that host name."""
+        self.describe(key_id, f"{_OURS} on {host}")
 
     def describe(self, key_id: str, description: str) -> None:
         """Say in IAM what a key is."""

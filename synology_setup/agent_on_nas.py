@@ -108,9 +108,7 @@ class AgentOnNas:
         script = f"exec {shlex.quote(self._python)} -I -S -c {shlex.quote(_CODE)} {shlex.quote(path)}"
         result = self._nas.run(script, order)
         if result.status != 0:
-            raise SetupError(
-                f"{path} on the NAS cannot be used: {result.stderr.decode(errors='replace').strip()[-300:]}. "
-                "If it is damaged, remove it there, and start again"
-            )
+            words = result.stderr.decode(errors="replace").strip()[-300:]
+            raise SetupError(f"{path} on the NAS: {words or 'Python ended without a word'}")
         answer = json.loads(result.stdout)
         return answer["config"], answer["changed"]

@@ -6,6 +6,7 @@ The file is replaced in whole or not at all, 0600; the secrets in it leave the N
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -24,19 +25,28 @@ def main(path: str) -> None:
     after.update(order["set"])
     changed = after != before
     if changed:
-        part = path + ".part"
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
-            json.dump(after, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)  # noqa: PTH105
+        try:
+            _write(f"{path}.part", path, after)
+        except OSError as problem:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{path}.part")  # noqa: PTH108
+            sys.exit(f"not written, what was there is untouched: {problem}")
     shown = {name: value for name, value in after.items() if not name.endswith("secret_access_key")}
     print(json.dumps({"config": shown, "changed": changed}))
+
+
+def _write(part: str, path: str, config: dict[str, Any]) -> None:
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+        json.dump(config, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)  # noqa: PTH105
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1])
     except (OSError, ValueError) as problem:
-        sys.exit(f"{type(problem).__name__}: {problem}")  # a traceback shows more than is good
+        # A traceback shows more than is good.
+        sys.exit(f"cannot be read ({problem}); if it is damaged, remove it there: the next run makes another")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from .errors import SetupError
 from .nas import DsmRefused, Nas
-from .reach import Reach, reach
-from .remote import CommandFailed
+from .reach import Reach, ReachedNas, reach
+from .remote import CommandFailed, FileMissing, get, put
 from .screen import Screen
 from .stack_outputs import NasOutputs, StackOutputs
 
@@ -59,10 +61,10 @@ def finish(
     with reach(way, screen) as there:
         nas, fqdn = there.nas, _own_host(stack_nas)
         with screen.step("DSM's HTTPS redirect"):
-            _set_web(nas, screen, {"enable_https_redirect": not undo}, _REDIRECT_CLICKS)
+            _set_web(there, screen, {"enable_https_redirect": True}, _REDIRECT_CLICKS, undo=undo)
         with screen.step(f"DSM's own name, {fqdn}"):
-            wanted = {"enable_custom_domain": not undo, "fqdn": None if undo else fqdn}
-            _set_web(nas, screen, wanted, _DOMAIN_CLICKS.format(fqdn=fqdn))
+            wanted = {"enable_custom_domain": True, "fqdn": fqdn}
+            _set_web(there, screen, wanted, _DOMAIN_CLICKS.format(fqdn=fqdn), undo=undo)
         made = False
         for service, host in hosts.items():
             with screen.step(f"Reverse proxy: https://{host} to port {service.port}"):
@@ -106,25 +108,55 @@ def _host_of(service: ServicePort, stack_nas: NasOutputs) -> str:
     return found[0]
 
 
-def _set_web(nas: Nas, screen: Screen, wanted: dict[str, Any], by_hand: str) -> None:
-    """Set fields of DSM's web settings: it wants the whole object, a part of it fails with 2001."""
+def _set_web(there: ReachedNas, screen: Screen, wanted: dict[str, Any], by_hand: str, *, undo: bool) -> None:
+    """Set fields of DSM's web settings, or put back what they were before `finish` set them.
+
+    DSM wants the whole object: a part of it fails with 2001.
+    """
     try:
-        settings = nas.web_api(_WEB, "get", 2)
+        settings = there.nas.web_api(_WEB, "get", 2)
+        before = _read_before(there)
+        if undo:
+            wanted = {name: before[name] for name in wanted if name in before}
         if all(settings.get(name) == value for name, value in wanted.items()):
-            screen.note("is so already")
+            screen.note("there is nothing of `finish` to take back" if undo else "is so already")
             return
-        before = ", ".join(f"{name} is {settings.get(name)}" for name in wanted)
-        if not screen.agree(f"Set it? ({before})"):
+        now = ", ".join(f"{name} is {settings.get(name)}" for name in wanted)
+        if not screen.agree(f"Set it{' back' if undo else ''}? ({now})"):
             return
-        nas.web_api(_WEB, "set", 2, **{**settings, **wanted})
-        after = nas.web_api(_WEB, "get", 2)
+        if not undo:
+            kept = {name: settings.get(name) for name in wanted}
+            _write_before(there, {**kept, **before})  # what was there at the very first
+        there.nas.web_api(_WEB, "set", 2, **{**settings, **wanted})
+        after = there.nas.web_api(_WEB, "get", 2)
     except (DsmRefused, CommandFailed) as error:
         screen.warn(f"{error}. By hand: {by_hand}")
         return
     if any(after.get(name) != value for name, value in wanted.items()):
         screen.warn(f"DSM answered success and did not do it. By hand: {by_hand}")
         return
-    screen.note(f"done; `finish --undo` takes it back, or {by_hand}")
+    if undo:
+        _write_before(there, {name: value for name, value in before.items() if name not in wanted})
+    screen.note("done" if undo else f"done; `finish --undo` takes it back, or {by_hand}")
+
+
+def _read_before(there: ReachedNas) -> dict[str, Any]:
+    """Return the settings as they were before `finish` changed them; it is kept beside the agent."""
+    try:
+        found = json.loads(get(there.nas.shell, _before_file(there)))
+    except (FileMissing, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_before(there: ReachedNas, settings: dict[str, Any]) -> None:
+    home = shlex.quote(there.agent.home)
+    there.nas.run(f"umask 077; mkdir -p {home}").check("making the agent's folder")
+    put(there.nas.shell, json.dumps(settings).encode(), _before_file(there), 0o600)
+
+
+def _before_file(there: ReachedNas) -> str:
+    return f"{there.agent.home}/before-finish.json"
 
 
 def _set_rule(nas: Nas, screen: Screen, host: str, service: ServicePort, *, undo: bool) -> bool:
@@ -132,9 +164,12 @@ def _set_rule(nas: Nas, screen: Screen, host: str, service: ServicePort, *, undo
     by_hand = _PROXY_CLICKS.format(host=host, port=service.port)
     try:
         there = _rules(nas, host)
+        made_here = [rule for rule in there if _is_as_made(rule, host, service)]
         if undo:
-            if there and screen.agree(f"Delete the rule of {host}?"):
-                nas.web_api(_PROXY, "delete", 1, uuids=[rule["UUID"] for rule in there])
+            if not made_here:
+                screen.note("there is no rule that `finish` would have made so")
+            elif screen.agree(f"Delete the rule of {host}?"):
+                nas.web_api(_PROXY, "delete", 1, uuids=[rule["UUID"] for rule in made_here])
             return False
         if there:
             backend = there[0].get("backend", {})
@@ -162,9 +197,16 @@ def _rules(nas: Nas, host: str) -> list[dict[str, Any]]:
     return [rule for rule in listed if rule.get("frontend", {}).get("fqdn") == host]
 
 
+def _is_as_made(rule: dict[str, Any], host: str, service: ServicePort) -> bool:
+    """Tell whether a rule is as `finish` makes it: one that a person made or changed is left alone."""
+    made = _rule(host, service)
+    ends = all(rule.get("backend", {}).get(name) == value for name, value in made["backend"].items())
+    return ends and rule.get("description") == made["description"]
+
+
 def _rule(host: str, service: ServicePort) -> dict[str, Any]:
     return {
-        "description": service.name,
+        "description": f"{service.name} (synology-https)",
         "proxy_connect_timeout": 60,
         "proxy_read_timeout": 60,
         "proxy_send_timeout": 60,

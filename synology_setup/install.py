@@ -7,6 +7,7 @@ key that did not reach the NAS is known in IAM by its description, and deleted.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,16 @@ from .access_keys import MOST_KEYS, ListedKey, NasKeys
 from .agent_on_nas import AgentOnNas
 from .errors import SetupError
 from .mail import read_mail
-from .nas import Nas
+from .nas import DsmRefused, Nas
 from .reach import Reach, ReachedNas, reach
 from .remote import FileMissing, get, put
-from .schedule import clicks, ensure_tasks, has_task_api
+from .schedule import clicks, ensure_tasks, has_task_api, minute_of
 from .screen import Screen
 from .stack_outputs import NasOutputs, StackOutputs
 from .status import show_certificates
 from .take_over import choose_entries, stop_old_jobs
 
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _NOT_ISSUED = (10, 11)  # exit codes of the agent: the renewer has still to issue
 
 
@@ -66,7 +68,7 @@ def install(way: Reach, outputs: StackOutputs, nas_name: str | None, wishes: Wis
             _schedule(there, wishes, changes, screen)
         with screen.step("The agent's first run" if changes else "The agent's run"):
             _run(there.agent, screen)
-        keys.describe(key_id, f"synology-https on {there.facts.host}")
+        keys.has_arrived(key_id, there.facts.host)
         _drop_other_keys(keys, key_id, screen)
         show_certificates(there.agent, screen)
     if not changes:
@@ -86,6 +88,7 @@ def _configure(
     screen: Screen,
 ) -> str:
     agent, before = there.agent, there.agent.read_config()
+    _ask_if_another(before, stack_nas, screen)
     kept = {one["names"][0]: one for one in before.get("certificates", [])}
     wanted: dict[str, Any] = {
         **stack_nas.agent_config,
@@ -111,6 +114,13 @@ def _configure(
         changes.append("config")
         screen.note(f"{agent.config} is put right")
     return key_id
+
+
+def _ask_if_another(before: dict[str, Any], stack_nas: NasOutputs, screen: Screen) -> None:
+    """Ask where the NAS is set up as another one of a stack: `--nas` may be wrong."""
+    now, wanted = before.get("metric_namespace"), stack_nas.agent_config.get("metric_namespace")
+    if now and now != wanted and not screen.agree(f"This NAS is set up as {now}. Set it up as {wanted}?"):
+        raise SetupError(f"the NAS stays set up as {now}: name the one that is meant with --nas")
 
 
 def _give_new_key(
@@ -139,7 +149,7 @@ def _give_new_key(
 
 
 def read_roots(file: Path) -> bytes:
-    """Read the certificates of `--ca-file`, PEM.
+    """Read the certificates of `--ca-file`, PEM, without what stands between them.
 
     Raises:
         SetupError: it cannot be read, or holds none.
@@ -148,9 +158,10 @@ def read_roots(file: Path) -> bytes:
         content = file.read_bytes()
     except OSError as error:
         raise SetupError(f"--ca-file {file} cannot be read: {error.strerror}") from None
-    if b"-----BEGIN CERTIFICATE-----" not in content:
+    certificates = _CERTIFICATE.findall(content)
+    if not certificates:
         raise SetupError(f"--ca-file {file} holds no certificate in PEM")
-    return content
+    return b"\n".join(certificates) + b"\n"
 
 
 def _put_roots(nas: Nas, path: str, content: bytes) -> None:
@@ -164,20 +175,24 @@ def _put_roots(nas: Nas, path: str, content: bytes) -> None:
 
 def _schedule(there: ReachedNas, wishes: Wishes, changes: list[str], screen: Screen) -> None:
     nas, command = there.nas, there.agent.command
+    by_hand = f"Unless they are there, make them by hand:\n{clicks(command, minute_of(there.facts.host))}"
     if not has_task_api(nas):
-        screen.warn(
-            f"DSM {there.facts.product} offers no API for tasks. Make them by hand:\n{clicks(command)}"
-        )
+        screen.warn(f"DSM {there.facts.product} offers no API for tasks. {by_hand}")
         return
+    recipient = next(iter(read_mail(nas, send_test=False).recipients), "")
+    try:
+        done = ensure_tasks(nas, command, wishes.mail, recipient)
+    except DsmRefused as error:
+        screen.warn(f"the tasks could not be made: {error}. {by_hand}")
+        return
+    for line in done:
+        screen.note(line)
+    changes += ["tasks"] * bool(done)
     mail = read_mail(nas, send_test=bool(changes))
     if mail.works is False:
         screen.warn(mail.said)
     else:
         screen.note(mail.said)
-    done = ensure_tasks(nas, command, wishes.mail or next(iter(mail.recipients), ""))
-    for line in done:
-        screen.note(line)
-    changes += ["tasks"] * bool(done)
 
 
 def _run(agent: AgentOnNas, screen: Screen) -> None:

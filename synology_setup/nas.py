@@ -118,7 +118,9 @@ class Nas:
         try:
             if result.status == _NOT_FOUND:
                 raise DsmError(f"this DSM offers no local web API ({SYNOWEBAPI})")
-            result.check(f"DSM's {api} {method}")
+            if result.status != 0:
+                words = result.stderr.decode(errors="replace").strip()[-300:]
+                raise DsmError(f"DSM's {api} {method} ended with status {result.status}: {words}")
             return read_web_api_answer(f"{api} {method}", result.stdout.decode(errors="replace"))
         except DsmError as error:
             raise DsmRefused(error) from None

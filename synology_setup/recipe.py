@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -20,6 +20,8 @@ _CLIENTS = re.compile(r"(?<![\w-])(lego|acme\.sh|certbot|dehydrated|getssl)(?!\w
 _SCRIPT_PATH = re.compile(r"(?<![\w.])/[\w.@/+-]+")
 _ARCHIVE = "/usr/syno/etc/certificate/_archive"
 _KEY_ID = "A(KIA|SIA)[A-Z0-9]{16}"
+_ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)=(?:'[^']*'|\"[^\"]*\"|[^\s;&|]+)")
+_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _LARGEST_KILOBYTES = 256
 _SECTION = re.compile(r"^== (.*)\n", re.MULTILINE)
 # A key's id is no secret, what stands beside it is: grep shows the id alone.
@@ -42,10 +44,10 @@ class CronLine:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """The id of an AWS key in a file on the NAS."""
+    """The id of an AWS key on the NAS, and the file or task that it stands in."""
 
     id: str
-    file: str
+    place: str
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,34 @@ class FoundEntry:
 
 @dataclass(frozen=True)
 class Leftovers:
-    """All that was found."""
+    """All that was found.
+
+    Attributes:
+        tasks: enabled tasks that run an ACME client.
+        cron_lines: such lines of the crontab.
+        keys: AWS keys in the text or beside the scripts of both, and of tasks that are disabled already.
+        looked_at_tasks: DSM told its tasks.
+    """
 
     tasks: tuple[Task, ...]
     cron_lines: tuple[CronLine, ...]
     keys: tuple[FoundKey, ...]
+    looked_at_tasks: bool
 
     def __bool__(self) -> bool:
         return bool(self.tasks or self.cron_lines or self.keys)
 
 
+def without_secrets(text: str) -> str:
+    """Return a command as it may be shown: what is assigned, or looks like a secret key, is hidden."""
+    hidden = _ASSIGNED.sub(lambda found: f"{found[1]}=…", text)
+    return _SECRET_KEY.sub("…", hidden)
+
+
 def find_leftovers(nas: Nas) -> Leftovers:
-    """Look for enabled jobs that run an ACME client, and for AWS keys beside them and below /root."""
-    tasks = [task for task in _tasks(nas) if task.enabled and not task.is_ours]
+    """Look for jobs that run an ACME client, and for AWS keys in them, beside them and below /root."""
+    told = _tasks(nas)
+    tasks = [task for task in told or () if not task.is_ours]
     lines = _cron_lines(nas)
     texts = [task.script for task in tasks] + lines
     called = {path for text in texts for path in _SCRIPT_PATH.findall(text)}
@@ -90,10 +107,15 @@ def find_leftovers(nas: Nas) -> Leftovers:
 
     old_tasks = tuple(task for task in tasks if runs_a_client(task.script))
     old_lines = tuple(CronLine(line) for line in lines if runs_a_client(line))
-    places = {"/root"}
-    for text in [*(task.script for task in old_tasks), *(line.text for line in old_lines)]:
+    places, keys = {"/root"}, set[FoundKey]()
+    jobs = [(f"task {task.name!r}", task.script) for task in old_tasks]
+    for job, text in [*jobs, *((CRONTAB, line.text) for line in old_lines)]:
         places |= {path.rpartition("/")[0] for path in _SCRIPT_PATH.findall(text)} - _SYSTEM
-    return Leftovers(old_tasks, old_lines, _keys(nas, sorted(places - {""})))
+        keys |= {FoundKey(found[0], job) for found in re.finditer(_KEY_ID, text)}
+    keys |= _keys(nas, sorted(places - {""}))
+    enabled = tuple(task for task in old_tasks if task.enabled)
+    by_place = sorted(keys, key=lambda key: (key.place, key.id))
+    return Leftovers(enabled, old_lines, tuple(by_place), told is not None)
 
 
 _SYSTEM = {"/bin", "/usr/bin", "/sbin", "/usr/sbin", "/dev", "/usr/local/bin", "/etc", "/tmp", "/var"}  # noqa: S108
@@ -157,12 +179,12 @@ def _is_covered(name: str, names: Sequence[str]) -> bool:
     )
 
 
-def _tasks(nas: Nas) -> Iterator[Task]:
-    if has_task_api(nas):
-        try:
-            yield from read_tasks(nas)
-        except DsmRefused:
-            return
+def _tasks(nas: Nas) -> list[Task] | None:
+    """Return the NAS's tasks, or None where DSM does not tell them."""
+    try:
+        return list(read_tasks(nas)) if has_task_api(nas) else None
+    except DsmRefused:
+        return None
 
 
 def _cron_lines(nas: Nas) -> list[str]:
@@ -185,12 +207,12 @@ def _scripts_with_clients(nas: Nas, paths: Sequence[str]) -> set[str]:
     return {path for path, text in texts.items() if _CLIENTS.search(text)}
 
 
-def _keys(nas: Nas, places: Sequence[str]) -> tuple[FoundKey, ...]:
+def _keys(nas: Nas, places: Sequence[str]) -> set[FoundKey]:
     real = [place if place.startswith(f"{nas.root}/") and nas.root else nas.path(place) for place in places]
     arguments = " ".join(shlex.quote(place) for place in real)
     answer = nas.run(f"set -- {arguments}\n{_FIND_KEYS}", seconds=300).stdout.decode(errors="replace")
     found = {tuple(line.rsplit(":", 1)) for line in answer.splitlines() if ":" in line}
-    return tuple(FoundKey(key, file) for file, key in sorted(found))
+    return {FoundKey(key, file) for file, key in found}
 
 
 def _read(nas: Nas, path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from .access_keys import MOST_KEYS, NasKeys
+from .access_keys import MOST_KEYS, ListedKey, NasKeys
 from .errors import SetupError
 from .reach import Reach, ReachedNas, reach
 from .screen import Screen
@@ -25,58 +25,86 @@ def rotate_key(way: Reach, outputs: StackOutputs, nas_name: str | None, screen: 
     stack_nas = outputs.nas(nas_name)
     keys = NasKeys(stack_nas.user, outputs.region)
     with reach(way, screen) as there:
-        current = there.agent.read_config().get("access_key_id")
-        if not current:
-            raise SetupError("the NAS has no access key to be rotated: run `install` first")
-        listed = keys.listed()
-        if any(key.id == current and key.on_its_way for key in listed):
-            screen.note(f"an interrupted rotation had come as far as putting {current} in place")
-            _finish(keys, str(current), there, screen)
-            return
-        for key in listed:
-            if key.id != current and key.on_its_way:
-                keys.delete(key.id)
-                screen.note(f"{key.id} of an interrupted rotation is deleted")
-        others = [key for key in keys.listed() if key.id != current]
-        if any(key.id == current for key in listed) and len(others) + 1 >= MOST_KEYS:
+        current = _current_key(there, keys)
+        key_id = current.id
+        if current.on_its_way:
+            with screen.step(f"{key_id} of an interrupted command, proven by the NAS"):
+                _prove(there, there.agent.config)
+        else:
+            _make_room(keys, key_id, screen)
+            with screen.step("A new key, proven by the NAS"):
+                key_id = _replace(there, keys)
+                screen.note(f"{key_id} is in place of {current.id}")
+        with screen.step("The old key is deleted"):
+            _delete_others(keys, key_id, screen)
+            keys.has_arrived(key_id, there.facts.host)
+
+
+def _current_key(there: ReachedNas, keys: NasKeys) -> ListedKey:
+    """Return the key that the NAS has, as IAM lists it."""
+    key_id = there.agent.read_config().get("access_key_id")
+    if not key_id:
+        raise SetupError("the NAS has no access key to be rotated: run `install` first")
+    listed = keys.listed()
+    for key in listed:
+        if key.id == key_id:
+            return key
+    others = ", ".join(key.id for key in listed) or "none"
+    raise SetupError(
+        f"the NAS's key {key_id} is not one of {keys.user}'s ({others}): `--nas` names another NAS, or the "
+        "key was deleted, and `install` makes another"
+    )
+
+
+def _make_room(keys: NasKeys, key_id: str, screen: Screen) -> None:
+    for other in keys.listed():
+        if other.id == key_id:
+            continue
+        if not other.on_its_way and not screen.agree(f"{other} is not the one on this NAS. Delete it?"):
             raise SetupError(
-                f"{keys.user} has another key, {others[0]}, and IAM allows {MOST_KEYS}: delete it in IAM if "
+                f"{keys.user} has another key, {other}, and IAM allows {MOST_KEYS}: delete it in IAM if "
                 "nobody uses it, then start again"
             )
-        with screen.step("A new key, proven by the NAS"):
-            new = keys.make()
-            _try(there, keys, new.id, new.secret.reveal())
-            config, trial = shlex.quote(there.agent.config), shlex.quote(_trial(there))
-            there.nas.run(f"mv -f {trial} {config}").check("putting the new key in place")
-            screen.note(f"{new.id} is in place of {current}")
-        _finish(keys, new.id, there, screen)
+        keys.delete(other.id)
+        screen.note(f"{other.id} is deleted")
+
+
+def _replace(there: ReachedNas, keys: NasKeys) -> str:
+    """Put a new key in place of the old one once the NAS has proven it; return its id."""
+    new = keys.make()
+    config, trial = shlex.quote(there.agent.config), shlex.quote(_trial(there))
+    there.nas.run(f"umask 077; cp -p {config} {trial}").check("copying the config")
+    there.agent.change_config(
+        {"access_key_id": new.id, "secret_access_key": new.secret.reveal()},
+        remove=("second_access_key_id", "second_secret_access_key"),
+        path=_trial(there),
+    )
+    try:
+        _prove(there, _trial(there))
+    except SetupError:
+        there.nas.run(["rm", "-f", _trial(there)])
+        keys.delete(new.id)
+        raise
+    there.nas.run(f"mv -f {trial} {config}").check("putting the new key in place")
+    return new.id
+
+
+def _prove(there: ReachedNas, config: str) -> None:
+    """Have the NAS ask AWS with the key in that config."""
+    result = there.agent.run(*_PROOF, "--config", config)
+    if result.status != 0:
+        said = (result.stdout + result.stderr).decode(errors="replace").strip()
+        raise SetupError(f"AWS does not answer to the key from the NAS, so the old one stays: {said}")
+
+
+def _delete_others(keys: NasKeys, key_id: str, screen: Screen) -> None:
+    for other in keys.listed():
+        if other.id == key_id:
+            continue
+        if other.is_ours or screen.agree(f"{other} is not the one on this NAS. Delete it?"):
+            keys.delete(other.id)
+            screen.note(f"{other.id} is deleted")
 
 
 def _trial(there: ReachedNas) -> str:
     return f"{there.agent.home}/config.new.json"
-
-
-def _try(there: ReachedNas, keys: NasKeys, key_id: str, secret: str) -> None:
-    """Write a config with the new key alone, and have the NAS ask AWS with it."""
-    config, trial = shlex.quote(there.agent.config), shlex.quote(_trial(there))
-    there.nas.run(f"umask 077; cp -p {config} {trial}").check("copying the config")
-    there.agent.change_config(
-        {"access_key_id": key_id, "secret_access_key": secret},
-        remove=("second_access_key_id", "second_secret_access_key"),
-        path=_trial(there),
-    )
-    result = there.agent.run(*_PROOF, "--config", _trial(there))
-    if result.status != 0:
-        there.nas.run(["rm", "-f", _trial(there)])
-        keys.delete(key_id)
-        said = (result.stdout + result.stderr).decode(errors="replace").strip()
-        raise SetupError(f"AWS does not answer to the new key from the NAS, so the old one stays: {said}")
-
-
-def _finish(keys: NasKeys, key_id: str, there: ReachedNas, screen: Screen) -> None:
-    with screen.step("The old key is deleted"):
-        for other in keys.listed():
-            if other.id != key_id:
-                keys.delete(other.id)
-                screen.note(f"{other.id} is deleted")
-        keys.describe(key_id, f"synology-https on {there.facts.host}")

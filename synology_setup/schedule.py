@@ -7,11 +7,13 @@ by an event are.
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from synology_agent.dsm import SYNOWEBAPI
+from synology_agent.errors import DsmError
 
 from .nas import DsmRefused, Nas
 
@@ -72,25 +74,42 @@ def read_tasks(nas: Nas) -> Iterator[Task]:
             yield Task(None, str(one["name"]), owner, bool(one["enable"]), script, about)
 
 
-def ensure_tasks(nas: Nas, command: str, mail: str) -> list[str]:
+def ensure_tasks(nas: Nas, command: str, mail: str | None, recipient: str) -> list[str]:
     """Have both tasks run `command`, enabled and once each; return what was changed, in words.
 
-    A minute that is there stays, and so does an address of the user's in it.
+    A minute that is there stays, and so does an address, unless another one is wished for.
 
     Args:
         nas: where.
         command: what to run.
-        mail: the address for a run that ends abnormally, or an empty text for none.
+        mail: the address that is wished for, for a run that ends abnormally, or None.
+        recipient: the address where none is wished for and none is there yet; may be empty.
 
     Raises:
-        DsmRefused: the API answered an error.
+        DsmRefused: the API answered an error, or success and did not do it.
     """
-    tasks = list(read_tasks(nas))
+    done = _bring_about(nas, _our_tasks(nas), command, mail, recipient)
+    if done and _missing(_our_tasks(nas), command):
+        raise DsmRefused(DsmError("DSM answered success and did not make the tasks"))
+    return done
+
+
+def _our_tasks(nas: Nas) -> list[Task]:
+    return [task for task in read_tasks(nas) if task.is_ours]
+
+
+def _missing(ours: list[Task], command: str) -> bool:
+    """Tell whether one of the two kinds is not there as it should be: success is no proof."""
+    right = {task.id is None for task in ours if task.enabled and command in task.script}
+    return right != {True, False}
+
+
+def _bring_about(nas: Nas, ours: list[Task], command: str, mail: str | None, recipient: str) -> list[str]:
+    by_clock = [task for task in ours if task.id is not None]
+    at_boot = [task for task in ours if task.id is None]
     return [
-        *_ensure_by_clock(
-            nas, [task for task in tasks if task.is_ours and task.id is not None], command, mail
-        ),
-        *_ensure_at_boot(nas, [task for task in tasks if task.is_ours and task.id is None], command, mail),
+        *_ensure_by_clock(nas, by_clock, command, mail, recipient),
+        *_ensure_at_boot(nas, at_boot, command, mail, recipient),
     ]
 
 
@@ -103,12 +122,18 @@ def remove_tasks(nas: Nas) -> list[str]:
 
 
 def disable(nas: Nas, task: Task) -> None:
-    """Disable a task; it stays, and can be enabled again."""
+    """Disable a task; it stays, and can be enabled again.
+
+    Raises:
+        DsmRefused: the API answered an error, or success and did not do it.
+    """
     if task.id is None:
         nas.web_api(_EVENTS, "set_enable", 1, task_name=task.name, enable=False)
     else:
         status = [{"id": task.id, "real_owner": task.owner, "enable": False}]
         nas.web_api(_TASKS, "set_enable", 2, status=status)
+    if any(one.enabled for one in read_tasks(nas) if (one.id, one.name) == (task.id, task.name)):
+        raise DsmRefused(DsmError(f"DSM answered success and did not disable the task {task.name!r}"))
 
 
 def has_task_api(nas: Nas) -> bool:
@@ -122,12 +147,12 @@ def has_task_api(nas: Nas) -> bool:
     return True
 
 
-def clicks(command: str) -> str:
-    """Return how to make the tasks by hand."""
+def clicks(command: str, minute: int) -> str:
+    """Return how to make the tasks by hand; `minute` of each hour that they run in."""
     return (
         "Control Panel > Task Scheduler > Create > Scheduled Task > User-defined script\n"
         f"  General: task {NAME!r}, user root, enabled\n"
-        f"  Schedule: daily, first run at 00:{_minute():02d}, every {EVERY_HOURS} hours, last run at 18\n"
+        f"  Schedule: daily, first run at 00:{minute:02d}, every {EVERY_HOURS} hours, last run at 18\n"
         "  Task Settings: send run details by email, only when the script terminates abnormally;\n"
         f"  as user-defined script:\n    {command}\n"
         "and Create > Triggered Task > User-defined script\n"
@@ -136,17 +161,18 @@ def clicks(command: str) -> str:
     )
 
 
-def _ensure_by_clock(nas: Nas, ours: list[Task], command: str, mail: str) -> list[str]:
+def _ensure_by_clock(nas: Nas, ours: list[Task], command: str, mail: str | None, recipient: str) -> list[str]:
     done = []
     for extra in ours[1:]:
         _delete(nas, extra)
         done.append(f"a second task {extra.name!r} is gone")
     if not ours:
-        _write_by_clock(nas, "create", command, mail, _schedule(_minute()))
+        address = recipient if mail is None else mail
+        _write_by_clock(nas, "create", command, address, _schedule(_minute()))
         return [*done, f"task {NAME!r} runs every {EVERY_HOURS} hours"]
     task = ours[0]
     extra_settings, schedule = task.settings.get("extra", {}), task.settings.get("schedule", {})
-    address = mail or str(extra_settings.get("notify_mail") or "")
+    address = mail if mail is not None else str(extra_settings.get("notify_mail") or recipient)
     wanted = _schedule(int(schedule.get("minute", _minute())))
     right = (
         task.enabled
@@ -182,13 +208,14 @@ def _write_by_clock(
         nas.web_api(f"{_TASKS}.Root", method, 4, schedule=less, **values)
 
 
-def _ensure_at_boot(nas: Nas, ours: list[Task], command: str, mail: str) -> list[str]:
+def _ensure_at_boot(nas: Nas, ours: list[Task], command: str, mail: str | None, recipient: str) -> list[str]:
     done = []
     for other in [task for task in ours if task.name != BOOT_NAME]:
         _delete(nas, other)
         done.append(f"a second task {other.name!r} is gone")
     found = next((task for task in ours if task.name == BOOT_NAME), None)
-    address = mail or str((found.settings if found else {}).get("notify_mail") or "")
+    there = str((found.settings if found else {}).get("notify_mail") or recipient)
+    address = there if mail is None else mail
     wanted = {
         "task_name": BOOT_NAME,
         "owner": {"0": "root"},
@@ -215,6 +242,11 @@ def _delete(nas: Nas, task: Task) -> None:
         nas.web_api(_EVENTS, "delete", 1, task_name=task.name)
     else:
         nas.web_api(_TASKS, "delete", 2, tasks=[{"id": task.id, "real_owner": task.owner}])
+
+
+def minute_of(text: str) -> int:
+    """Return the minute that a text stands for, the same at each call."""
+    return 3 + zlib.crc32(text.encode()) % 55
 
 
 def _minute() -> int:

@@ -16,6 +16,8 @@ from .remote import Secret
 
 MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]-[/yellow]"}
 
+_NO_ANSWER = "the question was not answered: start again, it goes on from where it was"
+
 
 class Screen:
     """Steps, notes, tables and questions; implements `Questions`.
@@ -88,7 +90,10 @@ class Screen:
             SetupError: there is no terminal to ask at.
         """
         self._need_terminal(prompt)
-        return Secret(getpass.getpass(prompt))
+        try:
+            return Secret(getpass.getpass(prompt))
+        except EOFError:
+            raise SetupError(_NO_ANSWER) from None
 
     def confirm(self, text: str) -> bool:
         """Ask what must be answered by a person: whether a host key is the NAS's.
@@ -113,7 +118,10 @@ class Screen:
 
     def _answered(self, text: str) -> bool:
         self.console.print(f"  {escape(text)} [bold]\\[y/N][/bold] ", end="")
-        return input().strip().lower() in {"y", "yes"}
+        try:
+            return input().strip().lower() in {"y", "yes"}
+        except EOFError:
+            raise SetupError(_NO_ANSWER) from None
 
     @staticmethod
     def _need_terminal(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import shutil
 import subprocess
@@ -110,9 +111,17 @@ def read_outputs(*, stack: str | None = None, file: Path | None = None) -> Stack
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        content = file.read_bytes()
     except OSError as error:
         raise SetupError(f"{file} cannot be read: {error.strerror}") from None
+    try:
+        # Windows PowerShell's `>` writes UTF-16, other programs there UTF-8 with a mark.
+        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise SetupError(
+            f"{file} is no text: it should hold what `pulumi stack output --json` printed"
+        ) from None
 
 
 def _ask_pulumi(stack: str | None) -> str:

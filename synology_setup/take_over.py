@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .nas import Nas
+from .nas import DsmRefused, Nas
 from .reach import ReachedNas
-from .recipe import find_entries, find_leftovers, remove_cron_line
+from .recipe import find_entries, find_leftovers, remove_cron_line, without_secrets
 from .schedule import disable
 from .screen import Screen
 from .stack_outputs import NasOutputs, StackOutputs
@@ -22,24 +22,32 @@ def stop_old_jobs(nas: Nas, own_key: str | None, screen: Screen) -> None:
     """
     found = find_leftovers(nas)
     for task in found.tasks:
-        screen.note(f"task {task.name!r} runs: {task.script.strip()}")
-        if screen.agree("Disable this task? Two that install certificates undo each other."):
-            disable(nas, task)
-        else:
+        screen.note(f"task {task.name!r} runs: {without_secrets(task.script.strip())}")
+        if not screen.agree("Disable this task? Two that install certificates undo each other."):
             screen.warn(f"task {task.name!r} still installs certificates besides the agent")
+            continue
+        try:
+            disable(nas, task)
+        except DsmRefused as error:
+            screen.warn(f"{error}: disable {task.name!r} in Control Panel > Task Scheduler")
     for line in found.cron_lines:
-        screen.note(f"crontab: {line.text}")
+        screen.note(f"crontab: {without_secrets(line.text)}")
         if screen.agree("Comment this line out?"):
             remove_cron_line(nas, line)
         else:
-            screen.warn(f"the crontab still has: {line.text}")
+            screen.warn(f"the crontab still has: {without_secrets(line.text)}")
     for key in found.keys:
         if key.id != own_key:
             screen.warn(
-                f"{key.file} holds the AWS key {key.id}: delete it in IAM, then the file "
+                f"{key.place} holds the AWS key {key.id}: delete it in IAM, then there "
                 f"(aws iam delete-access-key --access-key-id {key.id} --user-name ITS_USER)"
             )
-    if not found:
+    if not found.looked_at_tasks:
+        screen.warn(
+            "DSM does not tell its tasks: disable any that runs lego, acme.sh or certbot in Control Panel > "
+            "Task Scheduler, since two that install certificates undo each other"
+        )
+    elif not found:
         screen.note("no job and no AWS key")
 
 

@@ -32,7 +32,7 @@ def log_in(
     tried: list[str] = []
     offered = methods = _methods(transport, target)
     for offer in offers:
-        if "publickey" not in methods:
+        if "publickey" not in methods or transport.is_authenticated():
             break
         tried.append(offer.name)
         methods = _attempt(target, transport.auth_publickey, target.user, offer.key) or methods

@@ -7,6 +7,7 @@ import functools
 import getpass
 import io
 import json
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from local_cloud.dsm.tree import Json, Pair
 from local_cloud.ministack.server import REGION, ROOT, LocalAws
 from local_cloud.processes import LOOPBACK
 from local_cloud.ssh_server import SimulatedSudo, SshServer
+from synology_agent.tls import served_fingerprint
 from synology_setup.command_line import main
 from synology_setup.remote import Secret
 from synology_setup.screen import Screen
@@ -29,6 +31,8 @@ from tests.integration.agent_bench import Secret as StoredSecret
 
 PASSWORD = "correct horse"
 CERTIFICATE = "example.com"
+BY_CLOCK, AT_BOOT = "synology-https", "synology-https at boot-up"
+OLD_TASK = "Renew certificate"
 
 
 class Person(Screen):
@@ -259,3 +263,43 @@ def operator_environment(endpoint: str, home: Path) -> Iterator[tuple[str, str |
     yield "AWS_SECRET_ACCESS_KEY", ROOT.secret_key
     yield "AWS_REGION", REGION
     yield "AWS_EC2_METADATA_DISABLED", "true"
+
+
+def fingerprint(bench: Bench) -> str:
+    return str(json.loads(bench.secret.current())["fingerprint_sha256"])
+
+
+def served(bench: Bench) -> set[str | None]:
+    pages = [(bench.dsm.https_port, "synology.example.com"), (bench.dsm.proxy_ports[NAVIDROME], NAVIDROME)]
+    return {served_fingerprint(port, name) for port, name in pages}
+
+
+def tasks(bench: Bench) -> dict[str, dict[str, Any]]:
+    return {task["name"]: task for task in bench.dsm.tasks()}
+
+
+def is_installed(bench: Bench) -> None:
+    """The NAS serves the certificate, and nothing is there twice or left half-way."""
+    assert served(bench) == {fingerprint(bench)}
+    key_id = bench.config["access_key_id"]
+    assert bench.access_keys() == [key_id]
+    assert bench.descriptions()[key_id].startswith("synology-https on ")
+    assert stat.S_IMODE((bench.home / "config.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(bench.home.stat().st_mode) == 0o700
+    assert not [path for path in bench.home.rglob("*") if path.name.endswith(".part")]
+    ours = [task for task in bench.dsm.tasks() if "synology-agent.pyz" in task["script"]]
+    assert sorted(task["name"] for task in ours) == [BY_CLOCK, AT_BOOT]
+    assert all(task["enable"] for task in ours)
+    for task in ours:
+        done = bench.run_task(task["name"])
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "nothing to do" in done.stdout
+
+
+def api(bench: Bench, name: str, method: str, version: int, **values: Any) -> None:
+    words = [f"api={name}", f"method={method}", f"version={version}"]
+    words += [f"{key}={json.dumps(value)}" for key, value in values.items()]
+    answer = subprocess.run(
+        [bench.dsm.program("synowebapi"), "--exec-fastwebapi", *words], capture_output=True, check=True
+    )
+    assert json.loads(answer.stdout)["success"] is True

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from local_cloud.dsm.nginx import DSM_SETTINGS
+from local_cloud.dsm.nginx import DSM_SETTINGS, REVERSE_PROXY_RULES
 from local_cloud.processes import free_port
 from synology_setup import finish, rotate_key
 from synology_setup.access_keys import ON_ITS_WAY, NasKeys
 from synology_setup.agent_on_nas import AgentOnNas
 from tests.integration.agent_bench import NAVIDROME
-from tests.integration.setup_bench import Bench, Person
-from tests.integration.test_setup_install import fingerprint, is_installed, served, tasks
+from tests.integration.agent_bench import Secret as StoredSecret
+from tests.integration.setup_bench import Bench, Person, fingerprint, is_installed, served, tasks
 
 OUR_TASKS = {"synology-https", "synology-https at boot-up"}
 
@@ -85,7 +85,7 @@ STEPS = {
     "before the trial is written": (AgentOnNas, "change_config", False),
     "after the trial is written": (AgentOnNas, "change_config", True),
     "after it was proven": (AgentOnNas, "run", True),
-    "before the old one is deleted": (rotate_key, "_finish", False),
+    "before the old one is deleted": (rotate_key, "_delete_others", False),
     "after it was deleted": (NasKeys, "delete", True),
     "at the very end": (NasKeys, "describe", False),
 }
@@ -130,17 +130,59 @@ def test_a_new_key_that_aws_refuses_leaves_the_old_one(bench: Bench, monkeypatch
     monkeypatch.setattr(NasKeys, "make", inactive)
     monkeypatch.setattr(rotate_key, "_PROOF", ("check", "--key"))  # without a minute's patience
     said = bench.run("rotate-key", code=1)
-    assert "AWS does not answer to the new key from the NAS, so the old one stays" in said
+    assert "AWS does not answer to the key from the NAS, so the old one stays" in said
     assert bench.config == before
     is_installed(bench)
 
 
-def test_a_second_key_of_somebody_else_is_not_deleted(bench: Bench) -> None:
+def test_a_second_key_is_asked_about(bench: Bench) -> None:
+    """Somebody else's, or ours where the line broke before IAM was told what it is."""
     bench.install()
     foreign = bench.iam.create_access_key(UserName=bench.secret.user)["AccessKey"]["AccessKeyId"]
-    said = bench.run("rotate-key", code=1)
+    before = bench.access_keys()
+    said = bench.run("rotate-key", code=1, person=Person(refuses=("is not the one on this NAS",)))
     assert f"has another key, {foreign}" in said
-    assert foreign in bench.access_keys()
+    assert bench.access_keys() == before
+    bench.run("rotate-key")
+    assert not {*before} & {*bench.access_keys()}
+    is_installed(bench)
+
+
+def test_a_key_whose_first_run_failed_is_proven_before_others_go(bench: Bench) -> None:
+    bench.install()
+    (current,) = bench.access_keys()
+    tag = {"Key": current, "Value": ON_ITS_WAY}
+    bench.iam.tag_user(UserName=bench.secret.user, Tags=[tag])
+    other = bench.iam.create_access_key(UserName=bench.secret.user)["AccessKey"]["AccessKeyId"]
+    bench.iam.update_access_key(UserName=bench.secret.user, AccessKeyId=current, Status="Inactive")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rotate_key, "_PROOF", ("check", "--key"))
+        assert "AWS does not answer to the key" in bench.run("rotate-key", code=1)
+    assert other in bench.access_keys()
+
+
+@pytest.mark.parametrize("command", ["rotate-key", "remove"])
+def test_another_nas_of_the_stack_keeps_its_key(bench: Bench, command: str) -> None:
+    bench.install()
+    own = bench.access_keys()
+    other = StoredSecret(bench.aws)
+    outputs = bench.outputs()
+    stack = json.loads(outputs.read_text())
+    stack["nas"]["other"] = {**stack["nas"]["synology"], "user": other.user}
+    outputs.write_text(json.dumps(stack))
+    said = bench.run(command, "--nas", "other", outputs=outputs, code=1)
+    assert "`--nas` names another NAS" in said
+    listed = bench.iam.list_access_keys(UserName=other.user)["AccessKeyMetadata"]
+    assert [key["AccessKeyId"] for key in listed] == [other.credentials.access_key]
+    assert bench.access_keys() == own
+    is_installed(bench)
+
+
+def test_remove_asks_about_a_key_that_the_nas_does_not_have(bench: Bench) -> None:
+    bench.install()
+    elsewhere = bench.iam.create_access_key(UserName=bench.secret.user)["AccessKey"]["AccessKeyId"]
+    bench.run("remove", person=Person(refuses=("is not the one on this NAS",)))
+    assert bench.access_keys() == [elsewhere]
 
 
 def test_there_is_nothing_to_rotate(bench: Bench) -> None:
@@ -200,8 +242,25 @@ def test_finish_makes_a_rule_that_serves_ours(bench: Bench, free_https_port: int
     assert owner is not None
     assert bench.dsm.tree.info()[owner]["desc"] == ours
     assert "is there already" in bench.run("finish", "--service", "navidrome=4533")
+    bench.run("finish", "--service", "navidrome=4534", "--undo")  # not what was made
+    assert bench.dsm.proxy_ports == {NAVIDROME: free_https_port}
     bench.run("finish", "--service", "navidrome=4533", "--undo")
     assert bench.dsm.proxy_ports == {}
+
+
+def test_undo_puts_back_what_was_there_and_leaves_what_a_person_made(bench: Bench) -> None:
+    bench.install()
+    own = {"enable_https_redirect": True, "enable_custom_domain": True, "fqdn": "nas.old.test"}
+    path = bench.dsm.tree.path(DSM_SETTINGS)
+    bench.dsm.tree.write_json(path, {**settings(bench), **own})
+    before, port = settings(bench), bench.dsm.proxy_ports[NAVIDROME]
+    rule = bench.dsm.tree.read_json(REVERSE_PROXY_RULES)["entries"][0]["backend"]["port"]
+    bench.run("finish", "--service", f"navidrome={rule}")
+    assert settings(bench)["fqdn"] == "synology.example.com"
+    for _ in range(2):
+        bench.run("finish", "--service", f"navidrome={rule}", "--undo")
+        assert settings(bench) == before
+        assert bench.dsm.proxy_ports[NAVIDROME] == port
 
 
 def test_finish_asks_for_each_step(bench: Bench) -> None:

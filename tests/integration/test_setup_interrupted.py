@@ -13,11 +13,10 @@ import pytest
 
 from local_cloud.ssh_server import CuttingProxy, Direction
 from synology_setup.remote import RootShell
-from tests.integration.setup_bench import Bench
-from tests.integration.test_setup_install import is_installed
+from tests.integration.setup_bench import Bench, is_installed
 
 EVERY = 1 if os.environ.get("EVERY_POINT") else 13
-COMMANDS = 25
+COMMANDS = 29
 """Remote commands of a first installation."""
 
 KILOBYTES = 75

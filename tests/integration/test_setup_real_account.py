@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from local_cloud.ssh_server import Account
-from tests.integration.setup_bench import Bench, Person
-from tests.integration.test_setup_install import is_installed
+from tests.integration.setup_bench import Bench, Person, is_installed
 
 pytestmark = pytest.mark.skipif(Account.lacking() is not None, reason=str(Account.lacking()))
 

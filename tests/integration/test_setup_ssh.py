@@ -324,3 +324,10 @@ def test_nothing_secret_is_logged(nas: Nas, caplog: pytest.LogCaptureFixture) ->
     assert caplog.records  # paramiko's own
     assert PASSWORD not in caplog.text
     assert "aws-secret" not in caplog.text
+
+
+def test_the_second_key_is_not_offered_once_the_first_is_accepted(nas: Nas) -> None:
+    other = nas.folder / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    with nas.connect() as connection:
+        assert UserShell(connection).run(["echo", "there"]).stdout == b"there\n"

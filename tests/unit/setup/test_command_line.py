@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import re
@@ -84,6 +85,37 @@ def test_outputs_of_an_older_stack(tmp_path: Path) -> None:
     file.write_text('{"region": "a", "renewer": "r", "certificates": {}}')
     with pytest.raises(SetupError, match="has no output 'nas': run `pulumi up` with this checkout first"):
         read_outputs(file=file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_outputs_as_windows_writes_them(tmp_path: Path, encoding: str) -> None:
+    file = outputs(tmp_path)
+    mark = codecs.BOM_UTF16_LE if encoding == "utf-16-le" else b""
+    file.write_bytes(mark + file.read_text().encode(encoding))
+    assert read_outputs(file=file).nas(None).user == "nas-1"
+
+
+def test_outputs_that_are_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(SetupError, match="is no text"):
+        read_outputs(file=file)
+
+
+def test_a_question_that_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def no_answer(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    monkeypatch.setattr("getpass.getpass", no_answer)
+    shown, _ = screen()
+    for ask in (shown.ask_secret, shown.confirm, shown.agree):
+        with pytest.raises(SetupError, match="the question was not answered"):
+            ask("Trust it?")
 
 
 def test_nobody_is_there_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,10 +61,24 @@ def test_a_config_that_others_could_read_is_closed(agent: AgentOnNas) -> None:
 def test_a_damaged_config_is_named(agent: AgentOnNas) -> None:
     Path(agent.config).write_text("{")
     with pytest.raises(
-        SetupError, match=r"config.json on the NAS cannot be used: JSONDecodeError: .*remove it there"
+        SetupError, match=r"config.json on the NAS: cannot be read \(.*if it is damaged, remove"
     ):
         agent.change_config({"region": "a"})
     assert Path(agent.config).read_text() == "{"
+
+
+def test_a_full_disk_leaves_the_config_and_its_key(
+    agent: AgentOnNas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.change_config({"region": "a", "secret_access_key": SECRET})
+    before = Path(agent.config).read_bytes()
+    monkeypatch.setattr(LocalShell, "BEFORE", "ulimit -f 0; ")  # a write fails, as where nothing is left
+    with pytest.raises(SetupError) as raised:
+        agent.change_config({"region": "b"})
+    assert "not written, what was there is untouched: [Errno" in str(raised.value)
+    assert "remove" not in str(raised.value)
+    assert Path(agent.config).read_bytes() == before
+    assert [path.name for path in Path(agent.home).iterdir()] == ["config.json"]
 
 
 def test_the_task_runs_the_agent_without_this_machines_settings(agent: AgentOnNas) -> None:
