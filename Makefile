@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help demo test sweep tools engine lint agent lock clean
+.PHONY: help demo docs test sweep tools engine lint agent lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make tools   Pulumi's CLI, built with Go where there is none"
 	@echo "make engine  the stack on Pulumi's real engine, with a provider of ours"
 	@echo "make lint    ruff and mypy (strict)"
+	@echo "make docs    the documentation as a site, build/docs"
 	@echo "make agent   build/synology-agent.pyz, the one file that goes to the NAS"
 	@echo "make lock    pin the packages anew"
 	@echo "make clean   remove .venv and build"
@@ -47,6 +48,11 @@ lint: .venv/installed
 	$(VENV) -m mypy
 	$(VENV) -m mypy --platform darwin synology_setup
 	$(VENV) -m mypy --platform win32 synology_setup
+
+docs: .venv/installed
+	$(VENV) -m docs.scripts.messages
+	git diff --exit-code docs/messages.md
+	$(VENV) -m mkdocs build --strict --quiet
 
 agent: .venv/installed
 	$(VENV) -m synology_setup.agent_zipapp

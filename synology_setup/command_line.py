@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_renewer.request import REVOCATION_REASONS
+from synology_agent import __version__
 
 from . import operations
 from .checks import Resolvers, check_all
@@ -133,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=_FORMAT,
     )
+    parser.add_argument("--version", action="version", version=f"synology-https {__version__}")
     source, nas, name = _source_options(), _nas_options(), _name_options()
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
