@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from .resource_type import Cloud, Created, Inputs, ResourceType, State, full_name, removed_tags, tag_list
+from .resource_type import Cloud, Created, Inputs, ResourceType, State, change_tags, full_name, tag_list
 
 
 def _account(cloud: Cloud) -> str:
@@ -81,10 +81,12 @@ def _update(cloud: Cloud, _id: str, old: State, new: Inputs) -> State:
         for one in _notifications(new):
             budgets.create_notification(AccountId=account, BudgetName=name, **one)
     arn = old["arn"]
-    if removed_tags(old, new):
-        budgets.untag_resource(ResourceARN=arn, ResourceTagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        budgets.tag_resource(ResourceARN=arn, ResourceTags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: budgets.untag_resource(ResourceARN=arn, ResourceTagKeys=gone),
+        tag=lambda tags: budgets.tag_resource(ResourceARN=arn, ResourceTags=tags),
+    )
     return {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .resource_type import Cloud, Created, Inputs, ResourceType, State, removed_tags, same_json, tag_list
+from .resource_type import Cloud, Created, Inputs, ResourceType, State, change_tags, same_json, tag_list
 
 # the provider's name -> CloudWatch's, PutMetricAlarm and DescribeAlarms alike
 _PLAIN = {
@@ -80,10 +80,12 @@ def _read_alarm(cloud: Cloud, name: str, state: State) -> State | None:
 
 def _update_alarm(cloud: Cloud, _name: str, old: State, new: Inputs) -> State:
     _put_alarm(cloud, new)
-    if removed_tags(old, new):
-        cloud.client("cloudwatch").untag_resource(ResourceARN=old["arn"], TagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        cloud.client("cloudwatch").tag_resource(ResourceARN=old["arn"], Tags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: cloud.client("cloudwatch").untag_resource(ResourceARN=old["arn"], TagKeys=gone),
+        tag=lambda tags: cloud.client("cloudwatch").tag_resource(ResourceARN=old["arn"], Tags=tags),
+    )
     return {}
 
 

@@ -11,8 +11,8 @@ from .resource_type import (
     Inputs,
     ResourceType,
     State,
+    change_tags,
     full_name,
-    removed_tags,
     same_json,
     tag_list,
     tag_map,
@@ -68,10 +68,12 @@ def _update_role(cloud: Cloud, name: str, old: State, new: Inputs) -> State:
         Description=new.get("description", ""),
         MaxSessionDuration=new.get("maxSessionDuration", 3600),
     )
-    if removed_tags(old, new):
-        iam.untag_role(RoleName=name, TagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        iam.tag_role(RoleName=name, Tags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: iam.untag_role(RoleName=name, TagKeys=gone),
+        tag=lambda tags: iam.tag_role(RoleName=name, Tags=tags),
+    )
     return {}
 
 
@@ -99,10 +101,12 @@ def _read_user(cloud: Cloud, name: str, _: State) -> State:
 
 
 def _update_user(cloud: Cloud, name: str, old: State, new: Inputs) -> State:
-    if removed_tags(old, new):
-        cloud.client("iam").untag_user(UserName=name, TagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        cloud.client("iam").tag_user(UserName=name, Tags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: cloud.client("iam").untag_user(UserName=name, TagKeys=gone),
+        tag=lambda tags: cloud.client("iam").tag_user(UserName=name, Tags=tags),
+    )
     return {}
 
 
@@ -149,10 +153,12 @@ def _update_policy(cloud: Cloud, arn: str, old: State, new: Inputs) -> State:
             if not version["IsDefaultVersion"]:  # at most five: IAM User Guide, quotas
                 iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=new["policy"], SetAsDefault=True)
-    if removed_tags(old, new):
-        iam.untag_policy(PolicyArn=arn, TagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        iam.tag_policy(PolicyArn=arn, Tags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: iam.untag_policy(PolicyArn=arn, TagKeys=gone),
+        tag=lambda tags: iam.tag_policy(PolicyArn=arn, Tags=tags),
+    )
     return {}
 
 

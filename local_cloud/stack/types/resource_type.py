@@ -122,6 +122,20 @@ def removed_tags(old: State, new: Inputs) -> list[str]:
     return sorted(set(old.get("tags") or {}) - set(new.get("tags", {})))
 
 
+def change_tags(
+    old: State,
+    new: Inputs,
+    *,
+    untag: Callable[[list[str]], object],
+    tag: Callable[[list[dict[str, str]]], object],
+) -> None:
+    """Take away the tags that are no longer wanted, and set those that are."""
+    if gone := removed_tags(old, new):
+        untag(gone)
+    if new.get("tags"):
+        tag(tag_list(new))
+
+
 def nothing_to_update(_cloud: Cloud, _id: str, _old: State, _new: Inputs) -> State:
     """Update a resource whose changeable inputs matter only when it is deleted."""
     return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .resource_type import Cloud, Created, Inputs, ResourceType, State, full_name, removed_tags, tag_list
+from .resource_type import Cloud, Created, Inputs, ResourceType, State, change_tags, full_name, tag_list
 
 _DEFAULT_GROUP = "default"  # CreateSchedule, GroupName
 
@@ -89,10 +89,12 @@ def _read_group(cloud: Cloud, name: str, _: State) -> State:
 
 def _update_group(cloud: Cloud, _name: str, old: State, new: Inputs) -> State:
     scheduler = cloud.client("scheduler")
-    if removed_tags(old, new):
-        scheduler.untag_resource(ResourceArn=old["arn"], TagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        scheduler.tag_resource(ResourceArn=old["arn"], Tags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: scheduler.untag_resource(ResourceArn=old["arn"], TagKeys=gone),
+        tag=lambda tags: scheduler.tag_resource(ResourceArn=old["arn"], Tags=tags),
+    )
     return {}
 
 

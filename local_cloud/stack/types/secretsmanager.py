@@ -8,8 +8,8 @@ from .resource_type import (
     Inputs,
     ResourceType,
     State,
+    change_tags,
     full_name,
-    removed_tags,
     tag_list,
     tag_map,
 )
@@ -40,10 +40,12 @@ def _read(cloud: Cloud, arn: str, _: State) -> State | None:
 def _update(cloud: Cloud, arn: str, old: State, new: Inputs) -> State:
     secrets = cloud.client("secretsmanager")
     secrets.update_secret(SecretId=arn, Description=new.get("description", ""))
-    if removed_tags(old, new):
-        secrets.untag_resource(SecretId=arn, TagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        secrets.tag_resource(SecretId=arn, Tags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: secrets.untag_resource(SecretId=arn, TagKeys=gone),
+        tag=lambda tags: secrets.tag_resource(SecretId=arn, Tags=tags),
+    )
     return {}
 
 

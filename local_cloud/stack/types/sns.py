@@ -8,8 +8,8 @@ from .resource_type import (
     Inputs,
     ResourceType,
     State,
+    change_tags,
     full_name,
-    removed_tags,
     same_json,
     tag_list,
 )
@@ -32,10 +32,12 @@ def _update_topic(cloud: Cloud, arn: str, old: State, new: Inputs) -> State:
     sns.set_topic_attributes(
         TopicArn=arn, AttributeName="DisplayName", AttributeValue=new.get("displayName", "")
     )
-    if removed_tags(old, new):
-        sns.untag_resource(ResourceArn=arn, TagKeys=removed_tags(old, new))
-    if new.get("tags"):
-        sns.tag_resource(ResourceArn=arn, Tags=tag_list(new))
+    change_tags(
+        old,
+        new,
+        untag=lambda gone: sns.untag_resource(ResourceArn=arn, TagKeys=gone),
+        tag=lambda tags: sns.tag_resource(ResourceArn=arn, Tags=tags),
+    )
     return {}
 
 

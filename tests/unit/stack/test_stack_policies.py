@@ -117,7 +117,7 @@ def condition_holds(condition: dict[str, dict[str, Any]], context: dict[str, str
                     holds = bool(values) and any(
                         fnmatch.fnmatchcase(values[0], one) for one in as_list(wanted)
                     )
-                case _:
+                case _:  # an operator that a policy begins to use is given its meaning above first
                     raise NotImplementedError(operator)
             if not holds:
                 return False
