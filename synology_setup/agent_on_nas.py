@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import config_on_nas
-from .agent_zipapp import build_agent
+from .agent_zipapp import agent_content
 from .errors import SetupError
 from .nas import Facts, Nas
 from .remote import Result, put
@@ -50,8 +49,7 @@ class AgentOnNas:
         Raises:
             CopyFailed: it was not written.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            content = build_agent(Path(folder) / "agent.pyz").read_bytes()
+        content = agent_content()
         if self.digest() == hashlib.sha256(content).hexdigest():
             return False
         folder_there = f"umask 077; mkdir -p {shlex.quote(self.home)} && chmod 700 {shlex.quote(self.home)}"

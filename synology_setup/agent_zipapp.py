@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import zipfile
 from pathlib import Path
 
@@ -21,17 +22,23 @@ _WHOLE = {"errors.py"}
 def build_agent(destination: Path) -> Path:
     """Write the zipapp to `destination` and return its path."""
     destination.parent.mkdir(parents=True, exist_ok=True)
+    destination.write_bytes(agent_content())
+    destination.chmod(0o755)
+    return destination
+
+
+def agent_content() -> bytes:
+    """Return the zipapp, the same bytes for the same sources."""
     files = {"__main__.py": _MAIN.encode()}
     for path in sorted((PROJECT / "synology_agent").glob("*.py")):
         text = path.read_text(encoding="utf-8")
         files[f"synology_agent/{path.name}"] = (text if path.name in _WHOLE else _bare(text)).encode()
-    with destination.open("wb") as file:
-        file.write(_INTERPRETER)
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, content in sorted(files.items()):
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED, 9)
-    destination.chmod(0o755)
-    return destination
+    file = io.BytesIO()
+    file.write(_INTERPRETER)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED, 9)
+    return file.getvalue()
 
 
 def _bare(source: str) -> str:

@@ -73,7 +73,7 @@ def finish(
             with screen.step("The agent binds the certificate to them"):
                 # A new rule is bound to the default certificate, which may not be ours.
                 result = there.agent.run("run", "--bind-again")
-                screen.note((result.stdout + result.stderr).decode(errors="replace").strip())
+                screen.note(result.said)
                 if result.status != 0:
                     raise SetupError(f"the agent's run ended with exit code {result.status} (docs/agent.md)")
     screen.repeat_warnings()

@@ -21,6 +21,7 @@ from .reach import Reach, ReachedNas, reach
 from .remote import FileMissing, get, put
 from .schedule import clicks, ensure_tasks, has_task_api, minute_of
 from .screen import Screen
+from .spare_keys import drop_others
 from .stack_outputs import NasOutputs, StackOutputs
 from .status import show_certificates
 from .take_over import choose_entries, stop_old_jobs
@@ -59,17 +60,18 @@ def install(way: Reach, outputs: StackOutputs, nas_name: str | None, wishes: Wis
             if there.agent.put_agent():
                 changes.append("agent")
                 screen.note(f"{there.agent.agent}")
+        before = there.agent.read_config()
         with screen.step("What an older recipe left"):
-            stop_old_jobs(there.nas, there.agent.read_config().get("access_key_id"), screen)
-            entries = choose_entries(there, outputs, stack_nas, screen)
+            stop_old_jobs(there.nas, before.get("access_key_id"), screen)
+            entries = choose_entries(there.nas, before, outputs, stack_nas, screen)
         with screen.step("The access key and the config"):
-            key_id = _configure(there, keys, listed, stack_nas, entries, wishes, changes, screen)
+            key_id = _configure(there, before, keys, listed, stack_nas, entries, wishes, changes, screen)
         with screen.step("Task Scheduler"):
             _schedule(there, wishes, changes, screen)
         with screen.step("The agent's first run" if changes else "The agent's run"):
             _run(there.agent, screen)
         keys.has_arrived(key_id, there.facts.host)
-        _drop_other_keys(keys, key_id, screen)
+        drop_others(keys, key_id, screen, surely=lambda key: key.on_its_way)
         show_certificates(there.agent, screen)
     if not changes:
         screen.note("nothing to do: everything was in place")
@@ -79,6 +81,7 @@ def install(way: Reach, outputs: StackOutputs, nas_name: str | None, wishes: Wis
 
 def _configure(
     there: ReachedNas,
+    before: dict[str, Any],
     keys: NasKeys,
     listed: list[ListedKey],
     stack_nas: NasOutputs,
@@ -87,7 +90,7 @@ def _configure(
     changes: list[str],
     screen: Screen,
 ) -> str:
-    agent, before = there.agent, there.agent.read_config()
+    agent = there.agent
     _ask_if_another(before, stack_nas, screen)
     kept = {one["names"][0]: one for one in before.get("certificates", [])}
     wanted: dict[str, Any] = {
@@ -197,7 +200,7 @@ def _schedule(there: ReachedNas, wishes: Wishes, changes: list[str], screen: Scr
 
 def _run(agent: AgentOnNas, screen: Screen) -> None:
     result = agent.run("run", "--patient")
-    output = (result.stdout + result.stderr).decode(errors="replace").strip()
+    output = result.said
     screen.note(output)
     if result.status in _NOT_ISSUED:
         screen.warn("no certificate is there yet: the agent installs it at its next run after it was issued")
@@ -206,12 +209,3 @@ def _run(agent: AgentOnNas, screen: Screen) -> None:
             f"the agent is in place, and its run ended with exit code {result.status} "
             f"(docs/agent.md has its meaning): {output.splitlines()[-1] if output else 'it said nothing'}"
         )
-
-
-def _drop_other_keys(keys: NasKeys, key_id: str, screen: Screen) -> None:
-    for other in keys.listed():
-        if other.id == key_id:
-            continue
-        if other.on_its_way or screen.agree(f"{other} is not the one on this NAS. Delete it?"):
-            keys.delete(other.id)
-            screen.note(f"{other.id} is deleted")

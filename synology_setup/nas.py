@@ -46,7 +46,7 @@ done
 exit 0
 """
 _NOT_FOUND = 127  # of a shell
-_SECTION = re.compile(r"^== (\w+)\n", re.MULTILINE)
+_SECTION = re.compile(r"^== (.*)\n", re.MULTILINE)
 
 
 class DsmRefused(SetupError):
@@ -139,8 +139,7 @@ class Nas:
             modules=shlex.quote(_MODULES),
         )
         answer = self.run(script).check("asking the NAS what it is").stdout.decode(errors="replace")
-        _, *parts = _SECTION.split(answer)
-        found = {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+        found = {name: text.strip() for name, text in sections(answer).items()}
         version = dict(re.findall(r'^(\w+)="(.*)"$', found["version"], re.MULTILINE))
         product = f"{version.get('productversion', '?')}-{version.get('buildnumber', '?')}"
         release = _release(version)
@@ -163,6 +162,12 @@ class Nas:
             python=python,
             python_version=python_version,
         )
+
+
+def sections(text: str) -> dict[str, str]:
+    """Return what a script printed under each of its lines `== title`, by title."""
+    _, *parts = _SECTION.split(text)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _release(version: dict[str, str]) -> tuple[int, int]:

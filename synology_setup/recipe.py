@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from .nas import HOME_NAME, DsmRefused, Nas
+from synology_agent.certificates import covers
+
+from .nas import HOME_NAME, DsmRefused, Nas, sections
 from .remote import put
 from .schedule import Task, has_task_api, read_tasks
 
@@ -23,7 +25,6 @@ _KEY_ID = "A(KIA|SIA)[A-Z0-9]{16}"
 _ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)=(?:'[^']*'|\"[^\"]*\"|[^\s;&|]+)")
 _SECRET_KEY = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _LARGEST_KILOBYTES = 256
-_SECTION = re.compile(r"^== (.*)\n", re.MULTILINE)
 # A key's id is no secret, what stands beside it is: grep shows the id alone.
 _FIND_KEYS = f"""
 for place in "$@"; do
@@ -150,8 +151,7 @@ for folder in */; do
 done
 exit 0"""
     answer = nas.run(script).check("reading DSM's certificate entries").stdout.decode(errors="replace")
-    _, *parts = _SECTION.split(answer)
-    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    found = sections(answer)
     info, default = json.loads(found.pop("INFO")), found.pop("DEFAULT").strip()
     entries = []
     for entry_id, pem in found.items():
@@ -163,20 +163,11 @@ exit 0"""
         except (ValueError, x509.ExtensionNotFound):
             continue
         own = tuple(alternative.get_values_for_type(x509.DNSName))
-        if own and leaf.issuer != leaf.subject and all(_is_covered(name, names) for name in own):
+        if own and leaf.issuer != leaf.subject and all(covers(names, name) for name in own):
             entries.append(
                 FoundEntry(entry_id, str(info[entry_id].get("desc", "")), own, entry_id == default)
             )
     return sorted(entries, key=lambda entry: (not entry.is_default, entry.id))
-
-
-def _is_covered(name: str, names: Sequence[str]) -> bool:
-    """Tell whether `names` cover a name (RFC 9525, section 6.3: a wildcard stands for one label)."""
-    wanted = name.lower()
-    return any(
-        wanted == one.lower() or (one.startswith("*.") and wanted.partition(".")[2] == one[2:].lower())
-        for one in names
-    )
 
 
 def _tasks(nas: Nas) -> list[Task] | None:
@@ -202,9 +193,7 @@ def _scripts_with_clients(nas: Nas, paths: Sequence[str]) -> set[str]:
     script += "done; exit 0"
     arguments = " ".join(shlex.quote(path) for path in paths)
     answer = nas.run(f"set -- {arguments}\n{script}").stdout.decode(errors="replace")
-    _, *parts = _SECTION.split(answer)
-    texts = dict(zip(parts[::2], parts[1::2], strict=True))
-    return {path for path, text in texts.items() if _CLIENTS.search(text)}
+    return {path for path, text in sections(answer).items() if _CLIENTS.search(text)}
 
 
 def _keys(nas: Nas, places: Sequence[str]) -> set[FoundKey]:

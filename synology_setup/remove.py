@@ -8,6 +8,7 @@ from .nas import DsmRefused
 from .reach import Reach, reach
 from .schedule import has_task_api, remove_tasks
 from .screen import Screen
+from .spare_keys import drop_others
 from .stack_outputs import StackOutputs
 
 
@@ -20,13 +21,14 @@ def remove(way: Reach, outputs: StackOutputs, nas_name: str | None, screen: Scre
     stack_nas = outputs.nas(nas_name)
     keys = NasKeys(stack_nas.user, outputs.region)
     with reach(way, screen) as there:
-        _refuse_another(keys, there.agent.read_config().get("access_key_id"))
+        key_id = there.agent.read_config().get("access_key_id")
+        _refuse_another(keys, key_id)
         question = f"Remove the agent from {there.facts.host}? DSM keeps the certificate that it has."
         if not screen.agree(question):
             screen.note("nothing was removed")
             return
         with screen.step("The access keys"):
-            _delete_keys(keys, there.agent.read_config().get("access_key_id"), screen)
+            drop_others(keys, None, screen, surely=lambda key: key.id == key_id or key.on_its_way)
         with screen.step("The tasks"):
             if has_task_api(there.nas):
                 try:
@@ -51,15 +53,3 @@ def _refuse_another(keys: NasKeys, key_id: str | None) -> None:
             f"the NAS has the key {key_id}, and {keys.user} has {', '.join(listed)}: "
             "`--nas` names another NAS"
         )
-
-
-def _delete_keys(keys: NasKeys, key_id: str | None, screen: Screen) -> None:
-    """Delete the NAS's key; ask about one that it does not have, which may be in use elsewhere."""
-    for key in keys.listed():
-        if (
-            key.id == key_id
-            or key.on_its_way
-            or screen.agree(f"{key} is not the one on this NAS. Delete it?")
-        ):
-            keys.delete(key.id)
-            screen.note(f"{key.id} is deleted")

@@ -8,6 +8,7 @@ from .access_keys import MOST_KEYS, ListedKey, NasKeys
 from .errors import SetupError
 from .reach import Reach, ReachedNas, reach
 from .screen import Screen
+from .spare_keys import drop_others
 from .stack_outputs import StackOutputs
 
 _PROOF = ("check", "--key", "--patient")
@@ -36,7 +37,7 @@ def rotate_key(way: Reach, outputs: StackOutputs, nas_name: str | None, screen: 
                 key_id = _replace(there, keys)
                 screen.note(f"{key_id} is in place of {current.id}")
         with screen.step("The old key is deleted"):
-            _delete_others(keys, key_id, screen)
+            drop_others(keys, key_id, screen, surely=lambda key: key.is_ours)
             keys.has_arrived(key_id, there.facts.host)
 
 
@@ -57,16 +58,11 @@ def _current_key(there: ReachedNas, keys: NasKeys) -> ListedKey:
 
 
 def _make_room(keys: NasKeys, key_id: str, screen: Screen) -> None:
-    for other in keys.listed():
-        if other.id == key_id:
-            continue
-        if not other.on_its_way and not screen.agree(f"{other} is not the one on this NAS. Delete it?"):
-            raise SetupError(
-                f"{keys.user} has another key, {other}, and IAM allows {MOST_KEYS}: delete it in IAM if "
-                "nobody uses it, then start again"
-            )
-        keys.delete(other.id)
-        screen.note(f"{other.id} is deleted")
+    for other in drop_others(keys, key_id, screen, surely=lambda key: key.on_its_way):
+        raise SetupError(
+            f"{keys.user} has another key, {other}, and IAM allows {MOST_KEYS}: delete it in IAM if "
+            "nobody uses it, then start again"
+        )
 
 
 def _replace(there: ReachedNas, keys: NasKeys) -> str:
@@ -93,17 +89,7 @@ def _prove(there: ReachedNas, config: str) -> None:
     """Have the NAS ask AWS with the key in that config."""
     result = there.agent.run(*_PROOF, "--config", config)
     if result.status != 0:
-        said = (result.stdout + result.stderr).decode(errors="replace").strip()
-        raise SetupError(f"AWS does not answer to the key from the NAS, so the old one stays: {said}")
-
-
-def _delete_others(keys: NasKeys, key_id: str, screen: Screen) -> None:
-    for other in keys.listed():
-        if other.id == key_id:
-            continue
-        if other.is_ours or screen.agree(f"{other} is not the one on this NAS. Delete it?"):
-            keys.delete(other.id)
-            screen.note(f"{other.id} is deleted")
+        raise SetupError(f"AWS does not answer to the key from the NAS, so the old one stays: {result.said}")
 
 
 def _trial(there: ReachedNas) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from synology_agent.dsm import SYNOWEBAPI
 from synology_agent.errors import DsmError
 
 from .nas import DsmRefused, Nas
@@ -138,8 +137,6 @@ def disable(nas: Nas, task: Task) -> None:
 
 def has_task_api(nas: Nas) -> bool:
     """Tell whether tasks can be made by the API here."""
-    if nas.run(["test", "-x", nas.path(SYNOWEBAPI)]).status != 0:
-        return False
     try:
         nas.web_api(_TASKS, "list", 3, offset=0, limit=1)
     except DsmRefused:

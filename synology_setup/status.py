@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from .agent_on_nas import AgentOnNas
-from .agent_zipapp import build_agent
+from .agent_zipapp import agent_content
 from .checks.alarm import check_alarm
 from .checks.aws import Aws
 from .nas import DsmRefused, Nas
@@ -83,9 +81,7 @@ def _agent_rows(agent: AgentOnNas) -> list[Row]:
     digest = agent.digest()
     if digest is None:
         return [(False, "agent", f"{agent.agent} is missing: {_AGAIN}")]
-    with tempfile.TemporaryDirectory() as folder:
-        own = hashlib.sha256(build_agent(Path(folder) / "agent.pyz").read_bytes()).hexdigest()
-    current = digest == own
+    current = digest == hashlib.sha256(agent_content()).hexdigest()
     about = f"{agent.agent}, SHA-256 {digest[:16]}"
     rows: list[Row] = [(current, "agent", about if current else f"{about}: not this checkout's, {_AGAIN}")]
     if not agent.read_config():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .nas import DsmRefused, Nas
-from .reach import ReachedNas
 from .recipe import find_entries, find_leftovers, remove_cron_line, without_secrets
 from .schedule import disable
 from .screen import Screen
@@ -52,18 +51,17 @@ def stop_old_jobs(nas: Nas, own_key: str | None, screen: Screen) -> None:
 
 
 def choose_entries(
-    there: ReachedNas, outputs: StackOutputs, stack_nas: NasOutputs, screen: Screen
+    nas: Nas, config: dict[str, Any], outputs: StackOutputs, stack_nas: NasOutputs, screen: Screen
 ) -> dict[str, str]:
     """Choose the certificate entry for each of the NAS's certificates; return it by the first name.
 
     What is configured stays. An entry whose names are all ours is handed over by its id, on consent, so that
     all that it serves gets the new certificate and no second entry appears.
     """
-    configured = there.agent.read_config().get("certificates", [])
-    entries = {one["names"][0]: str(one["entry"]) for one in configured}
+    entries = {one["names"][0]: str(one["entry"]) for one in config.get("certificates", [])}
     for wanted in stack_nas.agent_config["certificates"]:
         name = wanted["names"][0]
-        covering = [] if name in entries else find_entries(there.nas, _names_of(outputs, wanted))
+        covering = [] if name in entries else find_entries(nas, _names_of(outputs, wanted))
         for entry in covering:
             screen.note(
                 f"entry {entry.id} {entry.description!r} is a certificate for {', '.join(entry.names)}"

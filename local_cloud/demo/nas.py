@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 from rich.console import Console
 
 from local_cloud.dsm import SimulatedDsm
-from local_cloud.ministack.server import REGION, ROOT, Credentials, LocalAws
+from local_cloud.ministack.server import Credentials, LocalAws
 from local_cloud.processes import LOOPBACK, Startable, child
 from local_cloud.ssh_server import SimulatedSudo, SshServer
 from synology_setup.command_line import main
@@ -156,14 +156,7 @@ def _operator(aws: LocalAws, home: Path) -> Iterator[None]:
     """Let this process have the operator's AWS credentials and home folder, and no SSH agent."""
     before = dict(os.environ)
     os.environ.pop("SSH_AUTH_SOCK", None)
-    os.environ |= {
-        "HOME": str(home),
-        "AWS_ENDPOINT_URL": aws.endpoint,
-        "AWS_ACCESS_KEY_ID": ROOT.access_key,
-        "AWS_SECRET_ACCESS_KEY": ROOT.secret_key,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    os.environ |= {"HOME": str(home), **aws.operator_environment()}
     try:
         yield
     finally:

@@ -155,6 +155,16 @@ class LocalAws(Startable):
             ),
         )
 
+    def operator_environment(self) -> dict[str, str]:
+        """Return the variables that let a program be the account's operator here, as those of `pulumi up`."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ROOT.access_key,
+            "AWS_SECRET_ACCESS_KEY": ROOT.secret_key,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
     def user(self, name: str, policy: dict[str, Any]) -> Credentials:
         """Make an IAM user whose only policy is `policy`, and return its access key."""
         iam = self.client("iam")

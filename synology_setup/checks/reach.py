@@ -18,28 +18,26 @@ _ASLEEP = (
 
 def check_ssh(nas: str, address: str, port: int) -> Finding:
     """Try the port of SSH."""
-    what = f"the NAS {nas} takes SSH connections"
-    problem = _problem(address, port)
-    if problem is None:
-        return good(what, f"{address} port {port}")
-    said, refused = problem
-    advice = f"switch it on: {SSH_SWITCH}, port {port}" if refused else _ASLEEP.format(address=address)
-    return bad(what, f"{address} port {port}: {said}", advice)
+    refused = f"switch it on: {SSH_SWITCH}, port {port}"
+    return _check(f"the NAS {nas} takes SSH connections", address, port, refused)
 
 
 def check_dsm_port(nas: str, address: str, port: int) -> Finding:
     """Try the port of DSM's page."""
-    what = f"the NAS {nas} serves DSM's page"
+    refused = (
+        f"DSM listens at another port than {port}: Control Panel > Login Portal > DSM (DSM 6: Network > DSM "
+        "Settings), or its firewall refuses: Control Panel > Security > Firewall"
+    )
+    return _check(f"the NAS {nas} serves DSM's page", address, port, refused)
+
+
+def _check(what: str, address: str, port: int, refused_advice: str) -> Finding:
+    """Try a port; `refused_advice` is for one that is closed."""
     problem = _problem(address, port)
     if problem is None:
         return good(what, f"{address} port {port}")
     said, refused = problem
-    advice = (
-        f"DSM listens at another port than {port}: Control Panel > Login Portal > DSM (DSM 6: Network > DSM "
-        "Settings), or its firewall refuses: Control Panel > Security > Firewall"
-        if refused
-        else _ASLEEP.format(address=address)
-    )
+    advice = refused_advice if refused else _ASLEEP.format(address=address)
     return bad(what, f"{address} port {port}: {said}", advice)
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from synology_agent.certificates import covers
+
 from .dsm_page import DsmPage
 from .finding import Finding, bad, good, untold
 
@@ -36,7 +38,7 @@ def judge_served(nas: str, certificate: str, name: str, page: DsmPage, now: date
     if until < now:
         renew = f"python -m synology_setup renew {certificate}"
         advice = f"it has expired. Have a new one made: {renew}. Then: {install}"
-    elif not _is_good_for(leaf, name):
+    elif not covers(_names(leaf), name):
         advice = (
             f"it is for {', '.join(_names(leaf)) or 'no name'}. Install the stack's: {install}. Where "
             f"that is done: Control Panel > Security > Certificate > Settings, choose the one for {name}"
@@ -79,10 +81,3 @@ def _names(leaf: x509.Certificate) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     return extension.value.get_values_for_type(x509.DNSName)
-
-
-def _is_good_for(leaf: x509.Certificate, name: str) -> bool:
-    """Tell whether a name of it fits; a wildcard stands for one label (RFC 6125 section 6.4.3)."""
-    wanted = name.lower().rstrip(".")
-    above = wanted.partition(".")[2]
-    return any(own.lower() in {wanted, f"*.{above}"} for own in _names(leaf))

@@ -39,6 +39,11 @@ class Result:
     stdout: bytes
     stderr: bytes
 
+    @property
+    def said(self) -> str:
+        """What it printed on both streams, as text."""
+        return (self.stdout + self.stderr).decode(errors="replace").strip()
+
     def check(self, doing: str) -> Self:
         """Return itself where the status is 0.
 

@@ -19,7 +19,7 @@ from local_cloud.ssh_server import SimulatedSudo, SshServer
 from local_cloud.system_programs import ProgramMissing, provide
 from synology_setup.agent_zipapp import build_agent
 from tests.integration.agent_bench import BLOG, NAMES, NAVIDROME, Nas, Secret
-from tests.integration.setup_bench import PASSWORD, Bench, operator_environment
+from tests.integration.setup_bench import PASSWORD, Bench
 from tests.renewer_bench import LIFETIME, Renewer, make_renewer
 from tests.warm_dsm import WarmDsm
 
@@ -141,11 +141,10 @@ def bench(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Bench]:
     """A NAS before any recipe, behind SSH, and a stack with a certificate for it and no access key."""
-    for name, value in operator_environment(local_aws.endpoint, tmp_path):
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in local_aws.operator_environment().items():
+        monkeypatch.setenv(name, value)
     iam = local_aws.client("iam")
     iam.delete_access_key(UserName=secret.user, AccessKeyId=secret.credentials.access_key)
     secret.put_pair(issue(NAMES, issuer=ca))

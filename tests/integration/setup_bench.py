@@ -9,7 +9,6 @@ import io
 import json
 import stat
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from rich.console import Console
 from local_cloud.dsm import SimulatedDsm
 from local_cloud.dsm.issuing import Issuer
 from local_cloud.dsm.tree import Json, Pair
-from local_cloud.ministack.server import REGION, ROOT, LocalAws
+from local_cloud.ministack.server import REGION, LocalAws
 from local_cloud.processes import LOOPBACK
 from local_cloud.ssh_server import SimulatedSudo, SshServer
 from synology_agent.tls import served_fingerprint
@@ -236,14 +235,7 @@ class Bench:
             "schedule": schedule,
             "extra": extra,
         }
-        words = [f"{key}={json.dumps(value)}" for key, value in values.items()]
-        api = ["api=SYNO.Core.TaskScheduler.Root", "method=create", "version=4"]
-        answer = subprocess.run(
-            [self.dsm.program("synowebapi"), "--exec-fastwebapi", *api, *words],
-            capture_output=True,
-            check=True,
-        )
-        assert json.loads(answer.stdout)["success"] is True
+        api(self, "SYNO.Core.TaskScheduler.Root", "create", 4, **values)
 
     def _check_secrecy(self, said: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -252,17 +244,6 @@ class Bench:
             assert secret not in said
             assert secret not in self.server.log.read_text()
         assert not any(PASSWORD in " ".join(call) for call in self.sudo.calls)
-
-
-def operator_environment(endpoint: str, home: Path) -> Iterator[tuple[str, str | None]]:
-    """Yield the environment of the operator's machine; None takes a variable away."""
-    yield "HOME", str(home)
-    yield "SSH_AUTH_SOCK", None
-    yield "AWS_ENDPOINT_URL", endpoint
-    yield "AWS_ACCESS_KEY_ID", ROOT.access_key
-    yield "AWS_SECRET_ACCESS_KEY", ROOT.secret_key
-    yield "AWS_REGION", REGION
-    yield "AWS_EC2_METADATA_DISABLED", "true"
 
 
 def fingerprint(bench: Bench) -> str:
@@ -296,7 +277,7 @@ def is_installed(bench: Bench) -> None:
         assert "nothing to do" in done.stdout
 
 
-def api(bench: Bench, name: str, method: str, version: int, **values: Any) -> None:
+def api(bench: Bench, name: str, method: str, version: int, /, **values: Any) -> None:
     words = [f"api={name}", f"method={method}", f"version={version}"]
     words += [f"{key}={json.dumps(value)}" for key, value in values.items()]
     answer = subprocess.run(

@@ -85,7 +85,7 @@ STEPS = {
     "before the trial is written": (AgentOnNas, "change_config", False),
     "after the trial is written": (AgentOnNas, "change_config", True),
     "after it was proven": (AgentOnNas, "run", True),
-    "before the old one is deleted": (rotate_key, "_delete_others", False),
+    "before the old one is deleted": (NasKeys, "delete", False),
     "after it was deleted": (NasKeys, "delete", True),
     "at the very end": (NasKeys, "describe", False),
 }

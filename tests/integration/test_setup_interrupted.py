@@ -16,7 +16,7 @@ from synology_setup.remote import RootShell
 from tests.integration.setup_bench import Bench, is_installed
 
 EVERY = 1 if os.environ.get("EVERY_POINT") else 13
-COMMANDS = 29
+COMMANDS = 25
 """Remote commands of a first installation."""
 
 KILOBYTES = 75

@@ -16,7 +16,7 @@ import pytest
 from infrastructure.bundle import LOCAL, build_bundle
 from local_cloud.acme import Pebble
 from local_cloud.dns_server import DnsServer
-from local_cloud.ministack.server import REGION, ROOT, LocalAws
+from local_cloud.ministack.server import LocalAws
 from local_cloud.processes import LOOPBACK
 from local_cloud.stack import deploy
 
@@ -63,11 +63,7 @@ def run(stack: Stack, tmp_path: Path) -> Command:
     environment = {
         "PATH": f"{tmp_path}{os.pathsep}{os.defpath}",
         "HOME": str(tmp_path),
-        "AWS_ENDPOINT_URL": stack.aws.endpoint,
-        "AWS_ACCESS_KEY_ID": ROOT.access_key,
-        "AWS_SECRET_ACCESS_KEY": ROOT.secret_key,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **stack.aws.operator_environment(),
     }
 
     def command(*arguments: str, file: bool = True) -> subprocess.CompletedProcess[str]:
