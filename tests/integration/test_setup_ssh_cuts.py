@@ -48,6 +48,7 @@ class Nas:
         self.target.parent.mkdir()
         self._programs = folder / "programs"
         self._programs.mkdir()
+        (folder / "turns").mkdir()
         for name in PROGRAMS:
             self._stand_before(name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
@@ -60,16 +61,20 @@ class Nas:
         )
 
     def _stand_before(self, name: str) -> None:
-        """Write a program that stands before the real one; `stop` holds the number of the one to wait at."""
+        """Write a program that stands before the real one; `stop` holds the number of the one to wait at.
+
+        Two of a pipeline start at once: mkdir gives each a number of its own.
+        """
         work, real = self.folder, shutil.which(name)
         program = self._programs / name
         program.write_text(
             f"""#!/bin/sh
+number=1
+until {shutil.which("mkdir")} {work}/turns/$number 2>/dev/null; do number=$((number + 1)); done
 echo {name} >>{work}/ran
 if test -e {work}/stop; then
-    read -r stop <{work}/stop; count=0
-    while read -r line; do count=$((count + 1)); done <{work}/ran
-    if test $count = $stop; then
+    read -r stop <{work}/stop
+    if test $number = $stop; then
         : >{work}/waits
         until test -e {work}/go; do {shutil.which("sleep")} 0.02; done
     fi
@@ -82,6 +87,8 @@ exec {real} "$@"
     def reset(self, stop: int | None = None) -> None:
         for name in ("ran", "stop", "waits", "go"):
             (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "turns", ignore_errors=True)
+        (self.folder / "turns").mkdir()
         if stop is not None:
             (self.folder / "stop").write_text(f"{stop}\n")
         self.target.write_bytes(BEFORE)
