@@ -71,7 +71,7 @@ class NasKeys:
     def __init__(self, user: str, region: str) -> None:
         self.user = user
         with _in_words("IAM"):
-            self._iam: Any = boto3.client("iam", region_name=region)
+            self._iam: Any = boto3.Session().client("iam", region_name=region)
 
     def listed(self) -> list[ListedKey]:
         """Return the user's keys, the oldest first.
@@ -139,7 +139,7 @@ def _in_words(doing: str) -> Iterator[None]:
             advice = f"IAM allows {MOST_KEYS} keys a user: delete the one that nobody uses"
         else:
             advice = "Are your AWS credentials those of the stack's account?"
-        raise SetupError(f"{doing} failed: {code}: {words}. {advice}") from None
+        raise SetupError(f"{doing} failed: {code}: {words.rstrip('.')}. {advice}") from None
     except BotoCoreError as error:
         raise SetupError(
             f"{doing} failed: {error}. Give your AWS credentials as to `pulumi up`, such as AWS_PROFILE"

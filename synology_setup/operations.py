@@ -56,7 +56,7 @@ def revoke(
 def _send(outputs: StackOutputs, certificate: str, action: dict[str, Any]) -> dict[str, Any]:
     event = {**outputs.request(certificate), **action}
     try:
-        client = boto3.client("lambda", region_name=outputs.region, config=_CONFIG)
+        client = boto3.Session().client("lambda", region_name=outputs.region, config=_CONFIG)
         answer = client.invoke(FunctionName=outputs.renewer, Payload=json.dumps(event).encode())
         result = json.loads(answer["Payload"].read())
     except (BotoCoreError, ClientError) as error:

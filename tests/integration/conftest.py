@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local_cloud.acme import Pebble
@@ -145,6 +146,8 @@ def bench(
     monkeypatch.setenv("HOME", str(tmp_path))
     for name, value in local_aws.operator_environment().items():
         monkeypatch.setenv(name, value)
+    # boto3's default session keeps the credentials it saw first: set-up is not to use it.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session("AKIAOFSOMEBODYELSE", "no secret"))
     iam = local_aws.client("iam")
     iam.delete_access_key(UserName=secret.user, AccessKeyId=secret.credentials.access_key)
     secret.put_pair(issue(NAMES, issuer=ca))
