@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 
 class InvalidChangeBatch(Exception):
     pass
@@ -106,3 +108,8 @@ def _values(record_set: dict[str, Any]) -> Sequence[str]:
 
 def _order(key: tuple[str, str]) -> tuple[list[str], str]:
     return key[0].rstrip(".").split(".")[::-1], key[1]
+
+
+def deny(*_: object, **__: object) -> None:
+    """Refuse as Route 53 does where the policy does not allow it."""
+    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ChangeResourceRecordSets")

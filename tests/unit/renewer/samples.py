@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lambda_renewer.document import Certificate
+from lambda_renewer.keys import make_key, write_key
 from lambda_renewer.request import CertificateRequest, parse_request
 
+KEY = write_key(make_key("ec256"))
 START = datetime(2026, 11, 25, 2, 0, 0, tzinfo=UTC)
 
 EVENT: dict[str, Any] = {

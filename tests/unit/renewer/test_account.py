@@ -15,7 +15,6 @@ from lambda_renewer.acme_client import AcmeClient, ExternalAccount, make_account
 from lambda_renewer.errors import RequestError, StoreError
 from lambda_renewer.store import SecretStore, Version
 from tests.unit.renewer.samples import EVENT, request
-from tests.unit.renewer.test_secret_store import ARN, FakeSecretsManager
 
 URL = EVENT["directory"]
 DIRECTORY: dict[str, Any] = {"newAccount": "https://ca/account", "newNonce": "https://ca/nonce", "meta": {}}
@@ -25,11 +24,6 @@ CREDENTIALS = ExternalAccount(kid="kid-1", hmac_key="a2V5")
 
 def nobody() -> ExternalAccount | None:
     return None
-
-
-@pytest.fixture
-def store() -> SecretStore:
-    return SecretStore(FakeSecretsManager(), ARN)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ from lambda_renewer.pending import Pending, Revocation, read_pending, write_pend
 from lambda_renewer.run import stored_pending
 from lambda_renewer.store import Contents, SecretStore, Version
 from lambda_renewer.waiting import Deadline
+from tests.unit.renewer.fake_secrets_manager import journaled
 from tests.unit.renewer.samples import certificate
-from tests.unit.renewer.test_secret_store import ARN, FakeSecretsManager
 
 TEXTS = st.text(max_size=30)
 MOMENTS = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.replace(microsecond=0))
@@ -112,30 +112,21 @@ def test_no_text_is_a_traceback(text: str) -> None:
 
 
 @pytest.fixture
-def store() -> SecretStore:
-    return SecretStore(FakeSecretsManager(), ARN)  # type: ignore[arg-type]
-
-
-@pytest.fixture
 def journal(store: SecretStore) -> Journal:
     first = store.write(EMPTY, ["AWSCURRENT", "AWSPENDING"], based_on=store.read())
     return Journal(store, first, replace(RECORD, lease_until=RETRY_AT))
 
 
-def stored(store: SecretStore) -> Pending:
-    pending = stored_pending(store.read())
-    assert pending is not None
-    return pending
-
-
 def test_each_save_goes_on_from_the_last(journal: Journal, store: SecretStore) -> None:
     journal.save(order="https://ca/order/2")
     assert (
-        stored(store) == journal.pending == replace(RECORD, order="https://ca/order/2", lease_until=RETRY_AT)
+        journaled(store)
+        == journal.pending
+        == replace(RECORD, order="https://ca/order/2", lease_until=RETRY_AT)
     )
     journal.save(values={"a.example": ('"v"',)})
-    assert stored(store).order == "https://ca/order/2"
-    assert stored(store).values == {"a.example": ('"v"',)}
+    assert journaled(store).order == "https://ca/order/2"
+    assert journaled(store).values == {"a.example": ('"v"',)}
     current = store.read().current
     assert current is not None
     assert current.text == EMPTY
@@ -160,9 +151,13 @@ def test_promote_keeps_the_record_while_there_is_a_certificate_to_revoke(
     assert contents.current is not None
     assert read_document(contents.current.text) == certificate()
     assert contents.current.stages == {"AWSCURRENT"}
-    assert stored(store) == replace(RECORD, lease_until=RETRY_AT, revoking=(DOOMED,))
+    assert journaled(store) == replace(RECORD, lease_until=RETRY_AT, revoking=(DOOMED,))
     journal.fail(AcmeError("the authority does not revoke"))  # and the order is not to give it once more
-    assert (stored(store).order, stored(store).private_key, stored(store).revoking) == (None, None, (DOOMED,))
+    assert (journaled(store).order, journaled(store).private_key, journaled(store).revoking) == (
+        None,
+        None,
+        (DOOMED,),
+    )
     journal.save(revoking=())
     journal.promote(certificate())
     assert store.read().pending is None
@@ -197,13 +192,13 @@ def test_a_failure_is_remembered(
     journal: Journal, store: SecretStore, error: RenewerError | None, problem: str, keeps_the_order: bool
 ) -> None:
     journal.fail(error)
-    record = stored(store)
+    record = journaled(store)
     assert (record.failures, record.problem) == (1, problem)
     assert (record.lease_until, record.retry_not_before) == (None, None)
     kept = (RECORD.order, RECORD.private_key) if keeps_the_order else (None, None)
     assert (record.order, record.private_key) == kept
     journal.fail(error)
-    assert stored(store).failures == 2
+    assert journaled(store).failures == 2
 
 
 def asked_to_wait() -> DeadlineExceeded:
@@ -233,24 +228,24 @@ def test_the_time_of_each_kind_of_error_is_kept(
 ) -> None:
     assert error.retry_at is not None
     journal.fail(error)
-    assert stored(store).retry_not_before == error.retry_at.replace(microsecond=0)
+    assert journaled(store).retry_not_before == error.retry_at.replace(microsecond=0)
 
 
 def test_a_failure_keeps_retry_after(journal: Journal, store: SecretStore) -> None:
     error = Problem(PROBLEM, status=429, url="https://ca/order", retry_after=75_533.0)
     journal.fail(error)
     assert error.retry_at is not None
-    assert stored(store).retry_not_before == error.retry_at.replace(microsecond=0)
-    assert stored(store).order == RECORD.order
+    assert journaled(store).retry_not_before == error.retry_at.replace(microsecond=0)
+    assert journaled(store).order == RECORD.order
     journal.fail(AcmeError("another failure later, when that time is over"))
-    assert stored(store).retry_not_before is None
+    assert journaled(store).retry_not_before is None
 
 
 @pytest.mark.parametrize("write", ["save", "promote", "fail", "put_current"])
 def test_who_comes_second_is_refused(journal: Journal, store: SecretStore, write: str) -> None:
     other = Journal(store, store.read(), replace(RECORD, holder="another run"))
     other.save()
-    winner = stored(store)
+    winner = journaled(store)
     arguments: dict[str, Any] = {
         "save": (),
         "promote": (certificate(),),
@@ -260,9 +255,9 @@ def test_who_comes_second_is_refused(journal: Journal, store: SecretStore, write
     named = {"keep_record": False} if write == "put_current" else {}
     with pytest.raises(StoreConflict):
         getattr(journal, write)(*arguments[write], **named)
-    assert stored(store) == winner
+    assert journaled(store) == winner
     other.save(attempt=7)
-    assert stored(store).attempt == 7
+    assert journaled(store).attempt == 7
 
 
 def test_a_save_that_was_refused_is_not_taken_for_written(journal: Journal, store: SecretStore) -> None:

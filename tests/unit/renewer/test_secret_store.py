@@ -2,70 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from lambda_renewer.errors import RenewerError, StoreConflict, StoreError
 from lambda_renewer.store import Contents, SecretStore, Stage, Version
-
-ARN = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:one-AbCdEf"
-
-
-class NotFound(Exception):
-    pass
-
-
-class Exists(Exception):
-    pass
-
-
-class FakeSecretsManager:
-    """One secret; a label moves with each put, and the first version becomes AWSCURRENT whatever is asked."""
-
-    exceptions = SimpleNamespace(ResourceNotFoundException=NotFound, ResourceExistsException=Exists)
-
-    def __init__(self) -> None:
-        self.versions: dict[str, str] = {}
-        self.stages: dict[str, str] = {}
-        self.asked: list[dict[str, Any]] = []
-
-    def get_secret_value(self, **asked: Any) -> dict[str, Any]:
-        self.asked.append(asked)
-        version = self.stages.get(asked["VersionStage"])
-        if version is None:
-            raise NotFound
-        labels = [stage for stage, found in self.stages.items() if found == version]
-        return {"VersionId": version, "SecretString": self.versions[version], "VersionStages": labels}
-
-    def put_secret_value(self, **asked: Any) -> dict[str, Any]:
-        self.asked.append(asked)
-        token = asked["ClientRequestToken"]
-        known = self.versions.get(token)
-        if known is not None and known != asked["SecretString"]:
-            raise Exists
-        if known is None:
-            first = not self.versions
-            self.versions[token] = asked["SecretString"]
-            for stage in [*asked["VersionStages"], *(["AWSCURRENT"] if first else [])]:
-                self.stages[stage] = token
-        return {"VersionId": token}
-
+from tests.unit.renewer.fake_secrets_manager import ARN, FakeSecretsManager
 
 BOTH: list[Stage] = ["AWSCURRENT", "AWSPENDING"]
 PENDING: list[Stage] = ["AWSPENDING"]
 NOTHING = Contents(current=None, pending=None)
-
-
-@pytest.fixture
-def aws() -> FakeSecretsManager:
-    return FakeSecretsManager()
-
-
-@pytest.fixture
-def store(aws: FakeSecretsManager) -> SecretStore:
-    return SecretStore(aws, ARN)  # type: ignore[arg-type]
 
 
 def current_of(contents: Contents) -> Version:
