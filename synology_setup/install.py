@@ -56,11 +56,12 @@ def install(way: Reach, outputs: StackOutputs, nas_name: str | None, wishes: Wis
     listed = keys.listed()  # before the NAS is touched: AWS must answer
     with reach(way, screen) as there:
         changes: list[str] = []
+        before = there.agent.read_config()
+        _ask_if_another(before, stack_nas, screen)
         with screen.step("The agent's file"):
             if there.agent.put_agent():
                 changes.append("agent")
                 screen.note(f"{there.agent.agent}")
-        before = there.agent.read_config()
         with screen.step("What an older recipe left"):
             stop_old_jobs(there.nas, before.get("access_key_id"), screen)
             entries = choose_entries(there.nas, before, outputs, stack_nas, screen)
@@ -91,7 +92,6 @@ def _configure(
     screen: Screen,
 ) -> str:
     agent = there.agent
-    _ask_if_another(before, stack_nas, screen)
     kept = {one["names"][0]: one for one in before.get("certificates", [])}
     wanted: dict[str, Any] = {
         **stack_nas.agent_config,

@@ -35,7 +35,6 @@ echo '== version'; cat "$at/etc.defaults/VERSION" 2>/dev/null
 echo '== model'; sed -n 's/^upnpmodelname="\\(.*\\)"$/\\1/p' "$at/etc.defaults/synoinfo.conf" 2>/dev/null
 echo '== host'; uname -n
 echo '== clock'; date -u +%s
-echo '== api'; test -x "$at{synowebapi}" && echo yes
 echo '== volumes'; ls -d "$at"/volume[0-9]* 2>/dev/null
 echo '== homes'; ls -d "$at"/volume[0-9]*/{home} 2>/dev/null
 echo '== pythons'
@@ -72,7 +71,6 @@ class Facts:
         model: such as `DS920+`, or an empty text.
         host: its host name.
         clock_ahead: seconds that its clock is ahead of this machine's, at least by the time that asking took.
-        has_web_api: DSM's local web API is there.
         volume: the volume for the agent's folder, as `/volume1`.
         home: the agent's folder.
         python: the Python that runs the agent.
@@ -84,7 +82,6 @@ class Facts:
     model: str
     host: str
     clock_ahead: float
-    has_web_api: bool
     volume: str
     home: str
     python: str
@@ -133,7 +130,6 @@ class Nas:
         """
         script = _FACTS.format(
             root=shlex.quote(self.root),
-            synowebapi=SYNOWEBAPI,
             home=HOME_NAME,
             pythons=" ".join(shlex.quote(self.root) + pattern for pattern in _PYTHONS),
             modules=shlex.quote(_MODULES),
@@ -156,7 +152,6 @@ class Nas:
             model=found["model"],
             host=found["host"],
             clock_ahead=float(found["clock"]) - datetime.now(UTC).timestamp(),
-            has_web_api=found["api"] == "yes",
             volume=volume.removeprefix(self.root),
             home=f"{volume}/{HOME_NAME}",
             python=python,

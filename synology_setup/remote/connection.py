@@ -30,7 +30,8 @@ from .questions import Questions, Secret
 from .target import Target
 
 CONNECT_SECONDS = 15.0
-"""A NAS whose disks have to spin up answers within this time."""
+SESSION_SECONDS = 60.0
+"""The NAS's kernel takes a connection at once; its sshd may have to wait for disks that spin up."""
 
 _KEEPALIVE_SECONDS = 15
 _SETTLE_SECONDS = 1.0
@@ -73,7 +74,7 @@ class Connection:
         channel: paramiko.Channel | None = None
         try:
             try:
-                channel = self._transport.open_session(timeout=CONNECT_SECONDS)
+                channel = self._transport.open_session(timeout=SESSION_SECONDS)
                 channel.exec_command(command)
             except (paramiko.SSHException, EOFError, OSError) as error:
                 refused = isinstance(error, paramiko.SSHException) and self.outlived()
@@ -167,14 +168,14 @@ def _open_socket(target: Target) -> socket.socket:
 def _negotiate(
     transport: paramiko.Transport, target: Target, known_hosts: KnownHosts, questions: Questions
 ) -> None:
-    transport.banner_timeout = CONNECT_SECONDS
+    transport.banner_timeout = SESSION_SECONDS
     options = transport.get_security_options()
     wanted = [signature for known in known_hosts.key_types(target) for signature in _signatures(known)]
     options.key_types = tuple(dict.fromkeys([one for one in wanted if one in options.key_types])) + tuple(
         one for one in options.key_types if one not in wanted
     )
     try:
-        transport.start_client(timeout=CONNECT_SECONDS)
+        transport.start_client(timeout=SESSION_SECONDS)
         key = transport.get_remote_server_key()
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise _not_ssh(target, error) from error

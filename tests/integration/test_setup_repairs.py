@@ -101,9 +101,14 @@ def test_another_nas_is_asked_about(bench: Bench) -> None:
     stack["nas"]["synology"]["agent_config"]["metric_namespace"] = "synology-https/test/other"
     outputs.write_text(json.dumps(stack))
     person = Person(refuses=("Set it up as",))
+    agent = bench.home / "synology-agent.pyz"
+    new = agent.read_bytes()
+    agent.write_bytes(new + b"older")
     said = bench.install(person=person, outputs=outputs, code=1)
     assert "the NAS stays set up as synology-https/test/nas: name the one that is meant with --nas" in said
     assert bench.access_keys() == [own]
+    assert agent.read_bytes() == new + b"older"  # nothing was touched
+    agent.write_bytes(new)
     is_installed(bench)
 
 

@@ -21,7 +21,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 @pytest.fixture
 def agent(tmp_path: Path) -> AgentOnNas:
-    facts = Facts((7, 2), "", "", "", 0.0, True, "/volume1", str(tmp_path), sys.executable, "3.8.1")
+    facts = Facts((7, 2), "", "", "", 0.0, "/volume1", str(tmp_path), sys.executable, "3.8.1")
     return AgentOnNas(Nas(LocalShell()), facts)
 
 

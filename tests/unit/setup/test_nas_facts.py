@@ -41,7 +41,6 @@ def test_what_there_is(root: Path) -> None:
     assert (found.volume, found.home) == ("/volume1", f"{root}/volume1/@synology-https")
     assert found.python == f"{root}/usr/bin/python3"
     assert found.python_version == "{}.{}.{}".format(*sys.version_info[:3])
-    assert found.has_web_api is False
     assert abs(found.clock_ahead) < 120
 
 

@@ -116,7 +116,7 @@ def test_something_else_than_ssh(tmp_path: Path, answer: bytes) -> None:
 def test_a_server_that_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "SESSION_SECONDS", 0.5)
     with server(None) as port:
         text = reach(Target("admin", LOOPBACK, port), tmp_path)
     assert text.startswith(NotAnSshServer.__name__)
