@@ -57,6 +57,24 @@ class Context:
         return LAMBDA_SECONDS * 1000
 
 
+def lambda_environment(endpoint: str, credentials: Credentials, dns_port: int) -> dict[str, str]:
+    """What Lambda gives to a function, and nothing of this machine."""
+    return {
+        "PATH": os.defpath,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_LAMBDA_FUNCTION_NAME": "renewer",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "DNS_RESOLVER": f"{LOOPBACK}:{dns_port}",
+        "NO_PROXY": "*",
+    }
+
+
 @dataclass
 class Renewer:
     """One certificate's renewer: its zone, its secrets, and a key that may do what the stack allows.
@@ -103,19 +121,8 @@ class Renewer:
     def environment(self) -> dict[str, str]:
         """What Lambda gives to a function, and nothing of this machine."""
         return {
-            "PATH": os.defpath,
-            "AWS_ENDPOINT_URL": self.aws.endpoint,
-            "AWS_ACCESS_KEY_ID": self.credentials.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.credentials.secret_key,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_LAMBDA_FUNCTION_NAME": "renewer",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
+            **lambda_environment(self.aws.endpoint, self.credentials, self.dns_port),
             "ACCOUNT_SECRET": self.account_arn,
-            "DNS_RESOLVER": f"{LOOPBACK}:{self.dns_port}",
-            "NO_PROXY": "*",
             **self.more_environment,
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from typing import Any
 from local_cloud.acme import Pebble
 from local_cloud.dns_server import DnsServer
 from local_cloud.fault_proxy import Exchange, Fault, FaultProxy
-from local_cloud.ministack.server import REGION, ROOT, LocalAws
-from local_cloud.processes import LOOPBACK
+from local_cloud.ministack.server import ROOT, LocalAws
+from tests.renewer_bench import lambda_environment
 from tests.sweep.forked_handler import Ending, ForkedHandler, Job
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
@@ -67,7 +66,9 @@ class Worker:
         self.proxy = stack.enter_context(
             FaultProxy(cloud.aws.endpoint, cloud.pebble.directory_url, cloud.pebble.ca_root, WORK / self.zone)
         )
-        self.handler = stack.enter_context(ForkedHandler(self._environment()))
+        self.handler = stack.enter_context(
+            ForkedHandler(lambda_environment(self.proxy.aws_endpoint, ROOT, cloud.dns.port))
+        )
 
     def subject(self, scenario: str) -> Subject:
         """Make a certificate's secrets and, for a renewal, the certificate that is there already."""
@@ -128,20 +129,3 @@ class Worker:
             HostedZoneId=self.zone_id, StartRecordName=f"_acme-challenge.{subject.domain}", MaxItems="5"
         )["ResourceRecordSets"]
         return [one["Name"] for one in sets if one["Type"] == "TXT" and subject.domain in one["Name"]]
-
-    def _environment(self) -> dict[str, str]:
-        """What Lambda gives to a function, and nothing of this machine."""
-        return {
-            "PATH": os.defpath,
-            "AWS_ENDPOINT_URL": self.proxy.aws_endpoint,
-            "AWS_ACCESS_KEY_ID": ROOT.access_key,
-            "AWS_SECRET_ACCESS_KEY": ROOT.secret_key,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_LAMBDA_FUNCTION_NAME": "renewer",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "DNS_RESOLVER": f"{LOOPBACK}:{self.cloud.dns.port}",
-            "NO_PROXY": "*",
-        }
