@@ -24,7 +24,7 @@ from .cli import command_of
 
 PROJECT = Path(__file__).parents[2]
 NAME = "synology-https"
-_PASSPHRASE = "a passphrase of the embedded cloud"  # noqa: S105 - protects throw-away state
+PASSPHRASE = "a passphrase of the embedded cloud"  # noqa: S105 - protects throw-away state
 _VERBS = {"create": "creating", "update": "updating", "delete": "deleting"}
 _UNCHANGED = {"same", "read", "refresh"}
 
@@ -176,7 +176,7 @@ class EngineStack:
         return {
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "AWS_ENDPOINT_URL": endpoint,
