@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from infrastructure.alarms import Alarms, AlarmsArgs
 from infrastructure.budget import Budget, BudgetArgs
 from infrastructure.bundle import build_bundle, lambda_platform
-from infrastructure.dashboard import Dashboard, DashboardArgs
+from infrastructure.dashboard import Dashboard, DashboardArgs, dashboard_title
 from infrastructure.hosted_zones import HostedZones, HostedZonesArgs
 from infrastructure.metrics import nas_namespace, renewer_namespace
 from infrastructure.nas_access import NasAccess, NasAccessArgs, nas_tag, secret_tags
@@ -115,7 +115,7 @@ if topic_arn is not None:
     )
 if settings.dashboard:
     nas_names = [nas.name for nas in settings.nases]
-    title = prefix.replace("/", "-")
+    title = dashboard_title(prefix, region)
     Dashboard("dashboard", DashboardArgs(title, region, renewer.function_name, nas_names, prefix))
 if settings.budget_usd is not None and topic_arn is not None:
     Budget("budget", BudgetArgs(settings.budget_usd, topic_arn))

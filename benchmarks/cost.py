@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from synology_setup.schedule import EVERY_HOURS
+
 PRICES_OF = "November 2026"
 
 HOURS = 730  # of a month, as AWS counts it
@@ -31,6 +33,7 @@ ZONE = 0.50
 
 # What the stack does.
 RUNS_A_DAY = 2
+AGENT_RUNS_A_DAY = 24 // EVERY_HOURS  # as set-up schedules it
 IDLE_SECONDS, ISSUE_SECONDS, MEMORY_GB = 2.0, 90.0, 0.25
 RENEWALS_A_MONTH = 12 / 12  # a 45-day certificate, renewed after 30
 CALLS_A_RUN, CALLS_AN_ISSUE = 2, 8
@@ -53,7 +56,7 @@ class Usage:
     """
 
     certificates: int
-    agent_runs_a_day: int = 1
+    agent_runs_a_day: int = AGENT_RUNS_A_DAY
     alarms: bool = True
     free_tier: bool = True
 
@@ -123,11 +126,11 @@ def report() -> str:
     lines = [f"Prices of us-east-1, {PRICES_OF}.", "", "With the free tier of an account to itself:", ""]
     lines += [*table(True), "", "Where other things use up the free tier:", "", *table(False), ""]
     hourly = [monthly(Usage(count, agent_runs_a_day=24, free_tier=False))["metrics"] for count in (1, 100)]
-    daily = [monthly(Usage(count, free_tier=False))["metrics"] for count in (1, 100)]
+    usual = [monthly(Usage(count, free_tier=False))["metrics"] for count in (1, 100)]
     lines += [
-        f"An agent that runs every hour in place of every day makes the metrics cost {hourly[0]:.2f} in "
-        f"place of {daily[0]:.2f} for one certificate, and {hourly[1]:.2f} in place of {daily[1]:.2f} for a "
-        "hundred.",
+        f"An agent that runs every hour in place of {AGENT_RUNS_A_DAY} times a day makes the metrics cost "
+        f"{hourly[0]:.2f} in place of {usual[0]:.2f} for one certificate, and {hourly[1]:.2f} in place of "
+        f"{usual[1]:.2f} for a hundred.",
         "",
     ]
     lines += [f"- {call}: {cost:,.0f} US dollars an hour" for call, cost in stolen_key_an_hour().items()]

@@ -136,7 +136,7 @@ class Alarms(pulumi.ComponentResource):
     def _served_nears_its_end(self, nas: NasSettings, certificate: CertificateSettings, prefix: str) -> None:
         least = _least_life(certificate)
         self._alarm(
-            f"served-ends-{nas.name}-{certificate.name}",
+            f"served-ends-{nas.name}_{certificate.name}",  # neither name has an underscore
             f"Less than {least:.0%} of the lifetime is left of the certificate {certificate.name} that "
             f"{nas.name} serves, or it reports none. Expected until set-up has put the agent there. After "
             "that: run its task in DSM's Task Scheduler, and read what it prints.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class DashboardArgs:
     """What is shown.
 
     Attributes:
-        title: its name, unique in the account and region.
+        title: its name, unique in the account: dashboards are of all regions.
         region: the stack's.
         function_name: the renewal Lambda.
         nases: the NASes' names.
@@ -44,6 +45,11 @@ class DashboardArgs:
     function_name: pulumi.Input[str]
     nases: Sequence[str]
     prefix: str
+
+
+def dashboard_title(prefix: str, region: str) -> str:
+    """Return the dashboard's name: letters, digits, hyphens and underscores are allowed (PutDashboard)."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{prefix}-{region}")
 
 
 class Dashboard(pulumi.ComponentResource):

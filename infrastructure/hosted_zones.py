@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,8 +79,36 @@ class HostedZones(pulumi.ComponentResource):
                 self.by_name[zone_name] = HostedZone(zone_name, made.zone_id, is_new=True)
                 self.name_servers[zone_name] = made.name_servers
             else:
-                self.by_name[zone_name] = HostedZone(zone_name, zone.id or _find(zone_name), zone.role)
+                self.by_name[zone_name] = HostedZone(zone_name, _existing(zone_name, zone), zone.role)
         self.register_outputs({})
+
+
+def _existing(name: str, zone: ZoneSettings) -> str:
+    """Return the zone's id: looked up, or the one that is set, which must be that of this zone."""
+    if zone.id is None:
+        return _find(name)
+    if zone.role is None:  # a zone of another account cannot be asked from here
+        _check_id(name, zone.id)
+    return zone.id
+
+
+def _check_id(name: str, zone_id: str) -> None:
+    try:
+        found = aws.route53.get_zone(zone_id=zone_id)
+    except Exception as error:
+        # Pulumi's own kind for a failed call is Exception; a zone that is missing is known by its words.
+        if not re.search("no matching|NoSuchHostedZone|couldn't find|not found", str(error)):
+            raise
+        raise SettingsError(
+            path(ZONES, name, "id"), zone_id, f"this account has no such hosted zone. {_what_there_is()}"
+        ) from None
+    if found.private_zone or found.name.rstrip(".") != name:
+        kind = "private" if found.private_zone else "public"
+        raise SettingsError(
+            path(ZONES, name, "id"),
+            zone_id,
+            f"it is the {kind} hosted zone {found.name.rstrip('.')}. {_what_there_is()}",
+        )
 
 
 def _find(name: str) -> str:

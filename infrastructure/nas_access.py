@@ -56,7 +56,12 @@ class NasAccess(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         user_name = shortened(f"nas-{name}", _LONGEST_NAME)
         user = aws.iam.User(
-            user_name, path="/synology-https/", force_destroy=True, tags=tags(nas=name), opts=child
+            user_name,
+            path="/synology-https/",
+            force_destroy=True,
+            tags=tags(nas=name),
+            # Set-up describes the access keys by tags of the user, as IAM's console does.
+            opts=child.merge(pulumi.ResourceOptions(ignore_changes=["tags", "tagsAll"])),
         )
         aws.iam.UserPolicy(
             user_name,

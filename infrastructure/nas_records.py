@@ -80,7 +80,7 @@ def replaced_records(nases: Sequence[NasSettings], zones: Mapping[str, HostedZon
     """Return a line for each record set that is in Route 53 with another value than the stack will give it.
 
     Raises:
-        RecordInTheWayError: a CNAME has one of the names.
+        RecordInTheWayError: a CNAME, or several records by a routing policy, have one of the names.
     """
     lines = []
     for zone in zones.values():
@@ -112,8 +112,17 @@ def _present(zone: HostedZone, host_names: set[str]) -> dict[tuple[str, str], li
     except Exception as error:
         pulumi.log.warn(f"whether records of {zone.name} are replaced could not be looked up: {error}")
         return {}
-    return {
-        (one.name.rstrip("."), one.type): [record.value for record in one.resource_records]
-        for one in found.resource_record_sets
-        if one.name.rstrip(".") in host_names
-    }
+    present = {}
+    for one in found.resource_record_sets:
+        name = one.name.rstrip(".")
+        if name not in host_names:
+            continue
+        if one.set_identifier and one.type in {"A", "AAAA", "CNAME"}:
+            raise RecordInTheWayError(
+                f"{one.type} {name} is one of several by a routing policy ({one.set_identifier}): delete them in "
+                f"the hosted zone {zone.name}, and the stack makes a simple one in their place"
+            )
+        target = one.alias_target.dns_name.rstrip(".") if one.alias_target else ""
+        values = [record.value for record in one.resource_records]
+        present[name, one.type] = [f"alias of {target}"] if target else values
+    return present

@@ -8,7 +8,7 @@ names a stage, so `StringEquals` denies a request that names none.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Document = dict[str, Any]
@@ -99,8 +99,7 @@ def renewer_policy(
     exact = document(*by_name, *rest)
     if size(exact) <= ROLE_SIZE:
         return exact
-    delegated = {name for names in challenges.values() for name in names if not name.startswith(_CHALLENGE)}
-    patterns = [f"{_CHALLENGE}*", *sorted(delegated)]
+    patterns = _patterns(name for names in challenges.values() for name in names)
     by_pattern = _challenge_statement("ChangeOwnChallengeRecords", sorted(challenges), "StringLike", patterns)
     return document(by_pattern, *rest)
 
@@ -108,12 +107,23 @@ def renewer_policy(
 def zone_role_policy(zone_arn: str, names: Sequence[str]) -> Document:
     """Return what the role of a hosted zone in another AWS account has to allow, and no more.
 
+    Where all record names do not fit, it may change any TXT under `_acme-challenge.` in the zone.
+
     Args:
         zone_arn: `arn:aws:route53:::hostedzone/<id>`.
         names: the TXT record names there.
     """
     change = _challenge_statement("ChangeOwnChallengeRecords", [zone_arn], "StringEquals", sorted(names))
+    exact = document(change, *_zone_statements([zone_arn]))
+    if size(exact) <= ROLE_SIZE:
+        return exact
+    change = _challenge_statement("ChangeOwnChallengeRecords", [zone_arn], "StringLike", _patterns(names))
     return document(change, *_zone_statements([zone_arn]))
+
+
+def _patterns(names: Iterable[str]) -> list[str]:
+    """Return patterns of the TXT record names; those that a challenge is delegated to stay as they are."""
+    return [f"{_CHALLENGE}*", *sorted({name for name in names if not name.startswith(_CHALLENGE)})]
 
 
 def zone_role_trust(account_id: str, role_name: str) -> Document:
@@ -167,6 +177,7 @@ def nas_policy(
     tagged = {f"aws:ResourceTag/{tag}": NAS_TAG_VALUE} if tag else {}
     source = {"IpAddress": {"aws:SourceIp": list(source_ips)}} if source_ips else {}
     described = {**({"StringEquals": tagged} if tagged else {}), **source}
+    region = sorted(certificate_arns)[0].split(":")[3]  # where its secrets are, its metrics go
     return document(
         {
             "Sid": "ReadCurrentCertificate",
@@ -187,7 +198,10 @@ def nas_policy(
             "Effect": "Allow",
             "Action": "cloudwatch:PutMetricData",
             "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": metric_namespace}, **source},
+            "Condition": {
+                "StringEquals": {"aws:RequestedRegion": region, "cloudwatch:namespace": metric_namespace},
+                **source,
+            },
         },
     )
 

@@ -123,6 +123,7 @@ class LocalAws(Startable):
         access_key: str | None = None,
         secret_key: str | None = None,
         session_token: str | None = None,
+        region: str = REGION,
     ) -> Any:
         """Return a boto3 client of the local AWS; the account's root where no key is given.
 
@@ -141,7 +142,7 @@ class LocalAws(Startable):
             aws_access_key_id=access_key or ROOT.access_key,
             aws_secret_access_key=secret_key or ROOT.secret_key,
             aws_session_token=session_token,
-            region_name=REGION,
+            region_name=region,
         ).client(  # type: ignore[call-overload]
             service,
             endpoint_url=self.endpoint,

@@ -192,6 +192,14 @@ def nas_calls(world: World, key: tuple[str, ...], user: str) -> tuple[dict[str, 
         ),
         "read its resource policy": (partial(secrets.get_resource_policy, SecretId=own), None),
         "report as another NAS": (put_metric(f"{PREFIX}/rack"), NAMESPACE_KEY),
+        "report in another region": (
+            partial(
+                world.aws.client("cloudwatch", *key, region="us-east-1").put_metric_data,
+                Namespace=NAMESPACE,
+                MetricData=metric,
+            ),
+            "aws:RequestedRegion",
+        ),
         "report as a longer name": (put_metric(f"{NAMESPACE}-2"), NAMESPACE_KEY),
         "report as the renewer": (put_metric("synology-https/renewer"), NAMESPACE_KEY),
         "read metrics": (partial(cloudwatch.list_metrics, Namespace=NAMESPACE), None),
@@ -247,6 +255,7 @@ def test_a_nass_key_does_what_the_agent_needs_and_nothing_else(world: World, way
     [
         ("listed", "ReadCurrentCertificate", STAGE),
         ("listed", "ReportOwnMetrics", NAMESPACE_KEY),
+        ("listed", "ReportOwnMetrics", "aws:RequestedRegion"),
         ("by tag", "ReadCurrentCertificate", STAGE),
         ("by tag", "ReadCurrentCertificate", f"aws:ResourceTag/{TAG}"),
         ("by tag", "SeeWhetherItChanged", f"aws:ResourceTag/{TAG}"),

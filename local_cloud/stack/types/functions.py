@@ -71,12 +71,25 @@ def _get_records(cloud: Cloud, inputs: Inputs) -> Answer:
             "type": one["Type"],
             "ttl": one.get("TTL", 0),
             "resourceRecords": [{"value": record["Value"]} for record in one.get("ResourceRecords", [])],
+            "setIdentifier": one.get("SetIdentifier", ""),
+            "aliasTarget": _alias(one),
         }
         for page in pages
         for one in page["ResourceRecordSets"]
         if pattern.search(one["Name"])
     ]
     return {"id": inputs["zoneId"], **inputs, "resourceRecordSets": found}
+
+
+def _alias(record: dict[str, Any]) -> Answer | None:
+    target = record.get("AliasTarget")
+    if target is None:
+        return None
+    return {
+        "dnsName": target["DNSName"],
+        "hostedZoneId": target["HostedZoneId"],
+        "evaluateTargetHealth": target["EvaluateTargetHealth"],
+    }
 
 
 def _get_caller_identity(cloud: Cloud, _: Inputs) -> Answer:

@@ -62,7 +62,7 @@ class _Answers(mocks.Mocks):
             if args.get("name") == name or args.get("zoneId") == zone_id:
                 return {"zoneId": zone_id, "name": name, "privateZone": False}
         # In the provider's words.
-        raise LookupError(f"no matching Route 53 Hosted Zone found: {args['name']}")
+        raise LookupError(f"no matching Route 53 Hosted Zone found: {args.get('name', args.get('zoneId'))}")
 
     def _records_of(self, args: Mapping[str, Any]) -> dict[str, Any]:
         if not self._readable:
@@ -71,7 +71,9 @@ class _Answers(mocks.Mocks):
             {
                 "name": f"{one['name']}.",
                 "type": one["type"],
-                "resourceRecords": [{"value": value} for value in one["values"]],
+                "resourceRecords": [{"value": value} for value in one.get("values", ())],
+                "setIdentifier": one.get("set_identifier", ""),
+                "aliasTarget": {"dnsName": one["alias"]} if "alias" in one else None,
             }
             for one in self._records
         ]
@@ -96,6 +98,7 @@ class _Recorder(mocks.MockMonitor):
                     "dependencies": list(request.dependencies),
                     "inputs": inputs,
                     "protect": request.protect,
+                    "ignored": list(request.ignoreChanges),
                     "retain": request.retainOnDelete,
                 }
             )

@@ -293,6 +293,63 @@ def test_an_alias_in_the_way_is_told_before_route_53_refuses() -> None:
     )
 
 
+def test_an_alias_record_that_is_replaced_is_told_by_its_target() -> None:
+    alias = {"name": "synology.example.com", "type": "A", "alias": "home.eu-central-1.elb.amazonaws.com."}
+    assert record(records=(alias,)).warnings == [
+        "A synology.example.com: alias of home.eu-central-1.elb.amazonaws.com -> 192.168.0.10"
+    ]
+
+
+def test_records_of_a_routing_policy_are_told_before_route_53_refuses() -> None:
+    weighted = {**BY_HAND, "set_identifier": "blue"}
+    assert record(records=(weighted,)).error == (
+        "A synology.example.com is one of several by a routing policy (blue): delete them in the hosted zone "
+        "example.com, and the stack makes a simple one in their place"
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone_id", "what"),
+    [
+        ("Z404", "this account has no such hosted zone. It has example.com"),
+        ("Z999", "it is the public hosted zone other.org. It has example.com"),
+    ],
+)
+def test_the_id_of_another_zone_fails_preview(zone_id: str, what: str) -> None:
+    made = record(
+        {"zones": {"example.com": {"id": zone_id}}}, zones={"example.com": "Z1", "other.org": "Z999"}
+    )
+    assert made.resources == []
+    assert made.error is not None
+    assert f'zones.example.com.id is "{zone_id}": {what}' in made.error
+
+
+def test_names_with_hyphens_make_no_two_alarms_of_one_name() -> None:
+    certificates = {
+        "backup-main": {"domains": ["a.example.com"], "zone": "example.com"},
+        "main": {"domains": ["b.example.com"], "zone": "example.com"},
+    }
+    nas = {
+        "office": {"address": "10.0.0.5", "certificates": ["backup-main"], "host": "a.example.com"},
+        "office-backup": {"address": "10.0.0.6", "certificates": ["main"], "host": "b.example.com"},
+    }
+    made = record(several(certificates, nas, alarm_email="me@example.com"))
+    assert made.error is None
+    assert len({name for name, _ in made.inputs().items()}) == len(made.resources)
+
+
+@pytest.mark.parametrize("prefix", ["synology-https/dev", "synology-https/alice.dev", "synology-https/a_b"])
+def test_a_dashboards_name_is_one_that_cloudwatch_takes(prefix: str) -> None:
+    titles = {dashboard_title(prefix, region) for region in ("eu-central-1", "us-east-1")}
+    assert len(titles) == 2
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,255}", title) for title in titles)
+
+
+def test_set_ups_tags_of_the_user_are_left_alone() -> None:
+    (user,) = [one for one in record().resources if one.type == "aws:iam/user:User"]
+    assert "tags" in user.ignore_changes
+
+
 def test_a_host_name_in_no_zone_of_the_stack_is_told() -> None:
     certificates = {
         "office": {
