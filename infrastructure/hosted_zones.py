@@ -126,7 +126,7 @@ def _find(name: str) -> str:
     raise SettingsError(
         ZONES,
         name,
-        f"this account has no public hosted zone of that name. {_what_there_is()} Name another in the "
+        f"this account has no public hosted zone of that name. {_what_there_is()}. Name another in the "
         f"certificate's zone, or have this one made with "
         f"`pulumi config set --path '{path(ZONES, name, 'create')}' true`",
     )
@@ -136,11 +136,11 @@ def _what_there_is() -> str:
     try:
         ids = aws.route53.get_zones().ids
     except Exception as error:  # the missing zone is told in any case
-        return f"Its zones could not be listed: {error}."
+        return f"Its zones could not be listed: {error}"
     found = []
     for zone_id in ids:
         with suppress(Exception):  # one that may not be read is none to propose
             zone = aws.route53.get_zone(zone_id=zone_id)
             if not zone.private_zone:
                 found.append(zone.name.rstrip("."))
-    return f"It has {', '.join(sorted(found)) or 'none at all'}."
+    return f"It has {', '.join(sorted(found)) or 'none at all'}"

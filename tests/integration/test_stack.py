@@ -498,25 +498,27 @@ def test_the_nass_policy_allows_what_the_agent_needs_and_nothing_else_that_is_tr
 
 
 @pytest.mark.parametrize(
-    ("sid", "passes"),
+    ("sid", "key", "passes"),
     [
         (
             "ReadCurrentCertificate",
+            "secretsmanager:VersionStage",
             {"GetSecretValue AWSPENDING", "GetSecretValue by VersionId", "GetSecretValue of no named stage"},
         ),
-        ("ReportOwnMetrics", {"PutMetricData to another namespace"}),
+        ("ReportOwnMetrics", "cloudwatch:namespace", {"PutMetricData to another namespace"}),
     ],
 )
-def test_each_condition_of_the_nass_policy_is_needed(stack: Deployed, sid: str, passes: set[str]) -> None:
+def test_each_condition_of_the_nass_policy_is_needed(
+    stack: Deployed, sid: str, key: str, passes: set[str]
+) -> None:
     policy = stack.nas_policy()
     assert [one["Sid"] for one in policy["Statement"] if "Condition" in one] == [
         "ReadCurrentCertificate",
         "ReportOwnMetrics",
     ]
     (statement,) = [one for one in policy["Statement"] if one["Sid"] == sid]
-    ((_, condition),) = statement["Condition"].items()
-    assert len(condition) == 1
-    del statement["Condition"]
+    assert statement["Condition"].keys() == {"StringEquals"}
+    del statement["Condition"]["StringEquals"][key]
     needed, forbidden = nas_attempts(stack, policy, f"nas-without-condition-{sid}")
     assert all(one.allowed for one in needed)
     assert {one.what for one in forbidden if one.allowed} == passes

@@ -148,6 +148,7 @@ def nas_calls(world: World, key: tuple[str, ...], user: str) -> tuple[dict[str, 
         world.aws.client(one, *key) for one in ("secretsmanager", "cloudwatch", "iam")
     )
     route53, lambda_, sns = (world.aws.client(one, *key) for one in ("route53", "lambda", "sns"))
+    elsewhere = world.aws.client("cloudwatch", access_key=key[0], secret_key=key[1], region="us-east-1")
     own, other = world.secrets["own"], world.secrets["another NAS's"]
     metric = [{"MetricName": "LifeLeft", "Value": 0.5}]
     read, tag_key = secrets.get_secret_value, f"aws:ResourceTag/{TAG}"
@@ -194,7 +195,7 @@ def nas_calls(world: World, key: tuple[str, ...], user: str) -> tuple[dict[str, 
         "report as another NAS": (put_metric(f"{PREFIX}/rack"), NAMESPACE_KEY),
         "report in another region": (
             partial(
-                world.aws.client("cloudwatch", *key, region="us-east-1").put_metric_data,
+                elsewhere.put_metric_data,
                 Namespace=NAMESPACE,
                 MetricData=metric,
             ),

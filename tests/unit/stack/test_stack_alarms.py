@@ -36,7 +36,7 @@ def test_there_is_an_alarm_for_each_thing_that_can_go_wrong() -> None:
         *(f"renewer-silent-{name}" for name in ("home", "office")),
         *(f"issued-ends-{name}" for name in ("home", "office")),
         *(f"nas-silent-{name}" for name in ("attic", "rack")),
-        *("served-ends-attic-home", "served-ends-rack-office", "served-ends-rack-home"),
+        *("served-ends-attic_home", "served-ends-rack_office", "served-ends-rack_home"),
     }
 
 
@@ -47,7 +47,7 @@ def test_all_tell_the_topic_of_both_changes_and_only_the_first_bears_missing_dat
         assert alarm["treatMissingData"] == expected, name
 
 
-@pytest.mark.parametrize("name", ["nas-silent-attic", "served-ends-attic-home"])
+@pytest.mark.parametrize("name", ["nas-silent-attic", "served-ends-attic_home"])
 def test_a_nass_alarm_says_that_it_is_expected_until_set_up_ran(name: str) -> None:
     assert "Expected until set-up has put " in alarms()[name]["alarmDescription"]
 
@@ -62,7 +62,7 @@ def test_the_metrics_are_those_that_are_reported() -> None:
     assert found["issued-ends-office"] == ("synology-https/dev", "LifeLeft", {"certificate": "office"})
     rack = "synology-https/dev/rack"
     assert found["nas-silent-rack"] == (rack, "LifeLeft", {"certificate": "rack.office.example.net"})
-    assert found["served-ends-rack-home"] == (rack, "LifeLeft", {"certificate": "cam.example.com"})
+    assert found["served-ends-rack_home"] == (rack, "LifeLeft", {"certificate": "cam.example.com"})
 
 
 def test_the_periods_are_ones_that_cloudwatch_takes() -> None:
@@ -252,7 +252,7 @@ def test_the_budget_tells_the_topic_at_its_limit_and_before() -> None:
 
 def test_the_dashboard_shows_what_is_issued_what_is_served_and_the_runs() -> None:
     board = record(EVERYTHING).one("aws:cloudwatch/dashboard:Dashboard")["inputs"]
-    assert board["dashboardName"] == "synology-https-dev"
+    assert board["dashboardName"] == "synology-https-dev-eu-central-1"
     shown = {
         one["properties"]["title"]: one["properties"]["metrics"]
         for one in json.loads(board["dashboardBody"])["widgets"]

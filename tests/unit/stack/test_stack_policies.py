@@ -48,6 +48,9 @@ OFFICE = "203.0.113.0/29"
 TAG = "nas:synology"
 TXT, OTHER_TXT = f"_acme-challenge.{DOMAIN}", "_acme-challenge.example.org"
 ROUTE53 = "route53:ChangeResourceRecordSets"
+STAGE, NAMESPACE_KEY = "secretsmanager:VersionStage", "cloudwatch:namespace"
+REGION, REGION_KEY = "eu-central-1", "aws:RequestedRegion"
+TAG_KEY, SOURCE_IP = f"aws:ResourceTag/{TAG}", "aws:SourceIp"
 
 RENEWER = renewer_policy(
     certificate_arn=CERTIFICATES,
@@ -265,7 +268,7 @@ def test_the_nas_may_read_the_current_certificate_and_report_its_own_metrics() -
             "Effect": "Allow",
             "Action": "cloudwatch:PutMetricData",
             "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": NAMESPACE}},
+            "Condition": {"StringEquals": {REGION_KEY: REGION, NAMESPACE_KEY: NAMESPACE}},
         },
     ]
 
@@ -277,7 +280,7 @@ def test_only_put_metric_data_has_every_resource_and_nothing_has_every_action() 
         assert all(re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action) for action in as_list(one["Action"]))
         if "*" in as_list(one["Resource"]):
             assert one["Action"] == "cloudwatch:PutMetricData"
-            assert one["Condition"]["StringEquals"] == {"cloudwatch:namespace": NAMESPACE}
+            assert one["Condition"]["StringEquals"] == {REGION_KEY: REGION, NAMESPACE_KEY: NAMESPACE}
         else:
             assert all(resource.startswith("arn:aws:") for resource in as_list(one["Resource"]))
             # A wildcard only where IDs are AWS's own (changes), or below a group or a path of ours.
@@ -407,20 +410,16 @@ def test_each_document_has_the_current_version_and_sids_of_its_own() -> None:
 
 # --- Every condition of every policy is needed --------------------------------------------------------------
 
-STAGE, NAMESPACE_KEY, TAG_KEY = (
-    "secretsmanager:VersionStage",
-    "cloudwatch:namespace",
-    f"aws:ResourceTag/{TAG}",
-)
-SOURCE_IP = "aws:SourceIp"
 ALLOWED: dict[str, str | list[str]] = {
     STAGE: "AWSCURRENT",
+    REGION_KEY: REGION,
     NAMESPACE_KEY: NAMESPACE,
     TAG_KEY: "reads",
     SOURCE_IP: "203.0.113.5",
 }
 FOREIGN: dict[str, str | list[str]] = {
     STAGE: "AWSPREVIOUS",
+    REGION_KEY: "us-east-1",
     NAMESPACE_KEY: f"{NAMESPACE}-2",
     TAG_KEY: "no",
     SOURCE_IP: "198.51.100.1",
@@ -477,9 +476,9 @@ def test_what_is_tested_for_its_value() -> None:
         "zone role": changes,
         "renewer": {STAGE, *changes},
         "renewer by pattern": {STAGE, *changes},
-        "nas": {STAGE, NAMESPACE_KEY},
-        "nas at the office": {STAGE, NAMESPACE_KEY, SOURCE_IP},
-        "nas by tag": {STAGE, NAMESPACE_KEY, SOURCE_IP, TAG_KEY},
+        "nas": {STAGE, REGION_KEY, NAMESPACE_KEY},
+        "nas at the office": {STAGE, REGION_KEY, NAMESPACE_KEY, SOURCE_IP},
+        "nas by tag": {STAGE, REGION_KEY, NAMESPACE_KEY, SOURCE_IP, TAG_KEY},
     }
 
 

@@ -166,5 +166,5 @@ def test_one_certificate_with_the_longest_names_fits(label: str) -> None:
 
 
 def test_sizes_are_counted_as_iam_does() -> None:
-    policy = nas_policy(certificate_arns=["arn"], metric_namespace="a b")
+    policy = nas_policy(certificate_arns=[longest_arn(PREFIX, "*")], metric_namespace="a b")
     assert size(policy) == counted(policy)
