@@ -1,6 +1,11 @@
 """The alarms: the renewer fails or is silent, a certificate nears its end, a NAS no longer installs.
 
-All but the first take missing data for the worst: who reports nothing is as good as broken.
+All but the first take missing data for the worst: who reports nothing is as good as broken. Each says so by
+metric math, `FILL(reported, 0)`, since `treat_missing_data` alone comes late: where data is missing,
+CloudWatch looks further back than the evaluation periods, and judges what it finds there before it takes
+anything for missing (CloudWatch User Guide, "How alarm state is evaluated when data is missing"); a NAS would
+have been silent for four or five days, not two. What is filled is never missing. `treat_missing_data` is for
+a metric of which there is nothing to fill. An expression of one metric costs what an alarm on it does.
 """
 
 from __future__ import annotations
@@ -8,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -70,13 +74,15 @@ class Alarms(pulumi.ComponentResource):
             "renewer-fails",
             "A run of the renewer failed in the last day. The current certificates stay. The mail about the "
             "run itself, or the Lambda's log, has the reason, and so has the command's `report`.",
-            namespace="AWS/Lambda",
-            metric_name="Errors",
-            dimensions={"FunctionName": function_name},
-            statistic="Sum",
+            metric={
+                "namespace": "AWS/Lambda",
+                "metric_name": "Errors",
+                "dimensions": {"FunctionName": function_name},
+                "stat": "Sum",
+                "period": _seconds(_DAY),
+            },
             comparison_operator="GreaterThanThreshold",
             threshold=0,
-            period=_seconds(_DAY),
             evaluation_periods=1,
             treat_missing_data="notBreaching",
         )
@@ -88,13 +94,14 @@ class Alarms(pulumi.ComponentResource):
             f"renewer-silent-{certificate.name}",
             f"The renewer has not looked at the certificate {certificate.name} for {hours} hours: see "
             "whether its schedule is enabled and its role may run the Lambda, with pulumi up.",
-            namespace=self._namespace,
-            metric_name=DURATION,
-            dimensions={DIMENSION: certificate.name},
-            statistic="SampleCount",
-            comparison_operator="LessThanThreshold",
+            metric={
+                "namespace": self._namespace,
+                "metric_name": DURATION,
+                "dimensions": {DIMENSION: certificate.name},
+                "stat": "SampleCount",
+                "period": _seconds(_HOUR),
+            },
             threshold=1,
-            period=_seconds(_HOUR),
             evaluation_periods=hours,
             after=first_run,
         )
@@ -107,13 +114,14 @@ class Alarms(pulumi.ComponentResource):
             f"issued-ends-{certificate.name}",
             f"Less than {least:.0%} of the lifetime of the certificate {certificate.name} is left, and two "
             f"runs did not renew it: python -m synology_setup report {certificate.name} says why.",
-            namespace=self._namespace,
-            metric_name=LIFE_LEFT,
-            dimensions={DIMENSION: certificate.name},
-            statistic="Maximum",
-            comparison_operator="LessThanThreshold",
+            metric={
+                "namespace": self._namespace,
+                "metric_name": LIFE_LEFT,
+                "dimensions": {DIMENSION: certificate.name},
+                "stat": "Maximum",
+                "period": _seconds(period),
+            },
             threshold=least,
-            period=_seconds(period),
             evaluation_periods=2,
             after=first_run,
         )
@@ -123,13 +131,14 @@ class Alarms(pulumi.ComponentResource):
             f"nas-silent-{nas.name}",
             f"The agent on {nas.name} has reported nothing for two days. Expected until set-up has put it "
             "there. After that: see its task in DSM's Task Scheduler, and whether the NAS is on and online.",
-            namespace=nas_namespace(prefix, nas.name),
-            metric_name=LIFE_LEFT,
-            dimensions={DIMENSION: name_on_nas(nas, nas.certificates[0])},
-            statistic="SampleCount",
-            comparison_operator="LessThanThreshold",
+            metric={
+                "namespace": nas_namespace(prefix, nas.name),
+                "metric_name": LIFE_LEFT,
+                "dimensions": {DIMENSION: name_on_nas(nas, nas.certificates[0])},
+                "stat": "SampleCount",
+                "period": _seconds(_DAY),
+            },
             threshold=1,
-            period=_seconds(_DAY),
             evaluation_periods=2,
         )
 
@@ -140,13 +149,14 @@ class Alarms(pulumi.ComponentResource):
             f"Less than {least:.0%} of the lifetime is left of the certificate {certificate.name} that "
             f"{nas.name} serves, or it reports none. Expected until set-up has put the agent there. After "
             "that: run its task in DSM's Task Scheduler, and read what it prints.",
-            namespace=nas_namespace(prefix, nas.name),
-            metric_name=LIFE_LEFT,
-            dimensions={DIMENSION: name_on_nas(nas, certificate)},
-            statistic="Maximum",
-            comparison_operator="LessThanThreshold",
+            metric={
+                "namespace": nas_namespace(prefix, nas.name),
+                "metric_name": LIFE_LEFT,
+                "dimensions": {DIMENSION: name_on_nas(nas, certificate)},
+                "stat": "Maximum",
+                "period": _seconds(_DAY / 2 if certificate.short_lived else _DAY),
+            },
             threshold=least,
-            period=_seconds(_DAY / 2 if certificate.short_lived else _DAY),
             evaluation_periods=2,
         )
 
@@ -155,19 +165,29 @@ class Alarms(pulumi.ComponentResource):
         name: str,
         description: str,
         *,
+        metric: aws.cloudwatch.MetricAlarmMetricQueryMetricArgsDict,
+        threshold: float,
+        evaluation_periods: int,
+        comparison_operator: str = "LessThanThreshold",
         treat_missing_data: str = "breaching",
         after: pulumi.Resource | None = None,
-        **metric: Any,
     ) -> None:
         aws.cloudwatch.MetricAlarm(
             shortened(f"synology-https-{name}", _LONGEST_NAME),
             alarm_description=description,
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
+            metric_queries=[
+                # Nothing reported is zero: no life left, no run, no failure.
+                {"id": "filled", "expression": "FILL(reported, 0)", "label": name, "return_data": True},
+                {"id": "reported", "metric": metric, "return_data": False},
+            ],
+            threshold=threshold,
+            evaluation_periods=evaluation_periods,
+            comparison_operator=comparison_operator,
             treat_missing_data=treat_missing_data,
             tags=tags(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
-            **metric,
         )
 
 

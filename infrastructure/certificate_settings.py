@@ -2,9 +2,9 @@
 
 Two certificates may share names: their TXT values stand side by side in one record set, since the renewer
 changes it by compare-and-swap. So an office and a home may each have a key of their own for the same
-wildcard. Where both have exactly the same names, preview warns, since the authority counts them as one
-(Let's Encrypt: five a week). On one NAS, the first certificate in its list that is good for a host name
-takes it.
+wildcard. Preview warns of it: where both have exactly the same names, the authority counts them as one
+(Let's Encrypt: five a week); where one is good for some names of the other, the order in a NAS's list
+decides, since on one NAS the first certificate that is good for a host name takes it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ CERTIFICATES = "certificates"
 # Keys that a certificate may set for itself; the stack's setting of the same name is its default.
 INHERITED = (
     *("key_type", "profile", "directory", "contact", "eab_secret", "ca_root", "preferred_chain"),
-    "schedule",
+    *("lifetime_days", "schedule"),
 )
 FIELDS = ("domains", "zone", "challenge_delegation", *INHERITED)
 
 _MOST_DOMAINS = 100  # Let's Encrypt's limit of identifiers a certificate
-_SHORT_LIVED = "shortlived"  # Let's Encrypt's profile of six days; any other is of 45 days or more
+_SHORT_LIVED = "shortlived"  # Let's Encrypt's profile of six days; its others are of 45 days or more
+_SHORT_LIFE_DAYS = 10  # as lambda_renewer.decide has it, which sees the certificate itself
 _DELEGATION = 'an object such as {"example.com": "example-com.acme.example.net"} is wanted'
 
 
@@ -47,6 +48,7 @@ class CertificateSettings:
         eab_secret: ARN of the secret with the credentials of External Account Binding, or None.
         ca_root: PEM of the roots that verify the directory's HTTPS, or None.
         preferred_chain: common name of the topmost issuer of the chain that is wanted, or None.
+        lifetime_days: for how long the authority's certificates are good, or None where the profile tells.
         delegations: domain -> name to which its `_acme-challenge` is delegated by CNAME.
         zones: names of the hosted zones that its challenge records stand in, its own first.
         schedule: when the renewer looks at it.
@@ -61,6 +63,7 @@ class CertificateSettings:
     eab_secret: str | None
     ca_root: str | None
     preferred_chain: str | None
+    lifetime_days: int | None
     delegations: Mapping[str, str]
     zones: tuple[str, ...]
     schedule: Schedule
@@ -83,8 +86,8 @@ class CertificateSettings:
 
     @property
     def short_lived(self) -> bool:
-        """Whether its lifetime is under ten days."""
-        return self.profile == _SHORT_LIVED
+        """Whether its lifetime is under ten days: it is looked at more often, its alarms begin earlier."""
+        return _is_short_lived(self.profile, self.lifetime_days)
 
     def covers(self, host_name: str) -> bool:
         """Tell whether it is good for `host_name` (RFC 6125 section 6.4.3)."""
@@ -128,7 +131,8 @@ def load_certificate(
 
     domains = _domains(key("domains"), values["domains"])
     profile = check.profile(key("profile"), values["profile"])
-    default_rate = "rate(6 hours)" if profile == _SHORT_LIVED else "rate(12 hours)"
+    lifetime_days = check.days(key("lifetime_days"), values["lifetime_days"])
+    default_rate = "rate(6 hours)" if _is_short_lived(profile, lifetime_days) else "rate(12 hours)"
     wanted = "the name of a hosted zone, or a list of such names, is wanted"
     zones = values["zone"] or domains[0].removeprefix("*.")
     certificate = CertificateSettings(
@@ -141,6 +145,7 @@ def load_certificate(
         eab_secret=check.secret_arn(key("eab_secret"), values["eab_secret"]),
         ca_root=check.ca_root(key("ca_root"), values["ca_root"]),
         preferred_chain=check.optional_text(key("preferred_chain"), values["preferred_chain"]),
+        lifetime_days=lifetime_days,
         delegations=_delegations(key("challenge_delegation"), values["challenge_delegation"], domains),
         zones=tuple(check.domain(key("zone"), zone) for zone in check.names(key("zone"), zones, wanted)),
         schedule=check.rate(key("schedule"), values["schedule"] or default_rate),
@@ -163,6 +168,10 @@ def zone_of(name: str, zones: Iterable[str]) -> str | None:
     """Return the longest of `zones` that holds `name`, on a label boundary, or None."""
     holding = [zone for zone in zones if f".{name}".endswith(f".{zone}")]
     return max(holding, key=len, default=None)
+
+
+def _is_short_lived(profile: str, lifetime_days: int | None) -> bool:
+    return profile == _SHORT_LIVED if lifetime_days is None else lifetime_days < _SHORT_LIFE_DAYS
 
 
 def _domains(key: str, value: object) -> tuple[str, ...]:

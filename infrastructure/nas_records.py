@@ -119,8 +119,8 @@ def _present(zone: HostedZone, host_names: set[str]) -> dict[tuple[str, str], li
             continue
         if one.set_identifier and one.type in {"A", "AAAA", "CNAME"}:
             raise RecordInTheWayError(
-                f"{one.type} {name} is one of several by a routing policy ({one.set_identifier}): delete them "
-                f"in the hosted zone {zone.name}, and the stack makes a simple one in their place"
+                f"{one.type} {name} is one of several by a routing policy ({one.set_identifier}): delete "
+                f"them in the hosted zone {zone.name}, and the stack makes a simple one in their place"
             )
         target = one.alias_target.dns_name.rstrip(".") if one.alias_target else ""
         values = [record.value for record in one.resource_records]

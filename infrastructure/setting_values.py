@@ -28,6 +28,7 @@ _LOCAL = [
 ]
 # CloudWatch's longest period: within it an alarm must find a run, so interval and window end within it.
 _DAY = timedelta(days=1)
+_MOST_DAYS = 36_500
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _PLAIN_KEY = re.compile(r"[a-z_]+")
 _SECRET = re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+")
@@ -249,6 +250,16 @@ def amount(key: str, value: object) -> str | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < 1e9:  # noqa: PLR2004
         raise SettingsError(key, value, "a number of US dollars a month, such as 5, is wanted, or nothing")
     return f"{found:.2f}"
+
+
+def days(key: str, value: object) -> int | None:
+    """Return a whole number of days, or None where it is nothing or zero."""
+    found = from_json(value) if isinstance(value, str) else value
+    if found in (None, "") or (found == 0 and not isinstance(found, bool)):
+        return None
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 < found <= _MOST_DAYS:
+        raise SettingsError(key, value, "a whole number of days, such as 47, is wanted, or nothing")
+    return found
 
 
 def rate(key: str, value: object) -> Schedule:

@@ -25,6 +25,8 @@ from .zone_settings import ZONES, ZoneSettings, load_zones
 __all__ = ["Settings", "SettingsError", "load_settings"]
 
 ARCHITECTURES = ("arm64", "x86_64")
+# An alarm on what a NAS serves needs a day to be sure, and begins at 0.3 of the lifetime: at 3.3 days.
+_LEAST_WATCHED_DAYS = 4
 
 Get = Callable[[str], str | None]
 
@@ -89,16 +91,42 @@ class Settings:
     def _certificate_warnings(self) -> list[str]:
         found = []
         installed = {one.name for nas in self.nases for one in nas.certificates}
-        by_names: dict[frozenset[str], str] = {}
         for one in self.certificates:
             if one.name not in installed:
                 found.append(f"{CERTIFICATES} {one.name}: no NAS installs it")
-            other = by_names.setdefault(frozenset(one.domains), one.name)
-            if other != one.name:
+            if one.lifetime_days is not None and one.lifetime_days < _LEAST_WATCHED_DAYS:
                 found.append(
-                    f"{CERTIFICATES} {one.name}: it has the same names as {other}, and the authority counts "
+                    f"{CERTIFICATES} {one.name}: in a lifetime of {one.lifetime_days} days no alarm is sure "
+                    "to come before its end; look after it another way, or let it live longer"
+                )
+        return found + self._shared_names()
+
+    def _shared_names(self) -> list[str]:
+        """Return a line for each certificate that shares names with one before it."""
+        found = []
+        same: dict[tuple[str, frozenset[str]], str] = {}
+        by_domain: dict[str, str] = {}  # each wildcard, and each name
+        by_parent: dict[
+            str, tuple[str, str]
+        ] = {}  # what a wildcard stands under -> a name that it is good for
+        for one in self.certificates:
+            twin = same.setdefault((one.directory, frozenset(one.domains)), one.name)
+            if twin != one.name:
+                found.append(
+                    f"{CERTIFICATES} {one.name}: it has the same names as {twin}, and the authority counts "
                     "them as one against its limits (Let's Encrypt: five a week)"
                 )
+                continue
+            shared = _first_shared(one.domains, by_domain, by_parent)
+            if shared is not None:
+                domain, other = shared
+                found.append(
+                    f"{CERTIFICATES} {one.name}: {other} is good for {domain} too; on a NAS that has both, "
+                    "the first in its list takes the name"
+                )
+            for domain in one.domains:
+                by_domain.setdefault(domain, one.name)
+                by_parent.setdefault(domain.partition(".")[2], (domain, one.name))
         return found
 
 
@@ -122,6 +150,19 @@ def load_settings(get: Get) -> Settings:
         dashboard=check.true_or_false("dashboard", get("dashboard")),
         budget_usd=_budget(get),
     )
+
+
+def _first_shared(
+    domains: tuple[str, ...], by_domain: Mapping[str, str], by_parent: Mapping[str, tuple[str, str]]
+) -> tuple[str, str] | None:
+    """Return the first name that an earlier certificate is good for too, and that certificate's name."""
+    for domain in domains:
+        host, _, parent = domain.partition(".")
+        if other := by_domain.get(domain) or by_domain.get(f"*.{parent}"):
+            return domain, other
+        if host == "*" and parent in by_parent:
+            return by_parent[parent]
+    return None
 
 
 def _certificates(get: Get) -> tuple[CertificateSettings, ...]:

@@ -1,14 +1,19 @@
 """The alarms, the topic, the dashboard and the budget, as the program defines them.
 
-What CloudWatch makes of missing data and of the embedded metric format the local AWS does not show, so an
-alarm is held here to the documented rule: it goes off when `evaluation_periods` periods in a row breach.
+What CloudWatch makes of missing data, of metric math and of the embedded metric format the local AWS does not
+show, so an alarm is held here to the documented rules (CloudWatch User Guide, "How alarm state is evaluated
+when data is missing", and metric math's FILL).
 """
 
 from __future__ import annotations
 
+import copy
 import json
+import re
+from bisect import bisect_right
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -28,6 +33,15 @@ def alarms() -> dict[str, dict[str, Any]]:
     return {
         one["name"].removeprefix("synology-https-"): one["inputs"] for one in record(EVERYTHING).all(ALARM)
     }
+
+
+def metric_of(alarm: dict[str, Any]) -> dict[str, Any]:
+    """Return the only metric of the alarm; its expression is what the alarm looks at."""
+    expression, metric = alarm["metricQueries"]
+    assert (expression["returnData"], metric["returnData"]) == (True, False)
+    assert re.fullmatch(r"FILL\((.+), .+\)", expression["expression"])[1] == metric["id"]  # type: ignore[index]
+    found: dict[str, Any] = metric["metric"]
+    return found
 
 
 def test_there_is_an_alarm_for_each_thing_that_can_go_wrong() -> None:
@@ -54,7 +68,7 @@ def test_a_nass_alarm_says_that_it_is_expected_until_set_up_ran(name: str) -> No
 
 def test_the_metrics_are_those_that_are_reported() -> None:
     found = {
-        name: (alarm["namespace"], alarm["metricName"], alarm["dimensions"])
+        name: tuple(metric_of(alarm)[key] for key in ("namespace", "metricName", "dimensions"))
         for name, alarm in alarms().items()
     }
     assert found["renewer-fails"] == ("AWS/Lambda", "Errors", {"FunctionName": "renewer-1234567"})
@@ -74,42 +88,72 @@ def test_the_periods_are_ones_that_cloudwatch_takes() -> None:
     ):
         for one in record(settings).all(ALARM):
             alarm = one["inputs"]
-            assert alarm["period"] % 60 == 0
-            assert 60 <= alarm["period"] <= 24 * HOUR
-            whole = alarm["period"] * alarm["evaluationPeriods"]
-            assert whole <= (7 * 24 * HOUR if alarm["period"] >= HOUR else 24 * HOUR)
+            period = metric_of(alarm)["period"]
+            assert period % 60 == 0
+            assert 60 <= period <= 24 * HOUR
+            assert period * alarm["evaluationPeriods"] <= (7 * 24 * HOUR if period >= HOUR else 24 * HOUR)
+            # What an expression may not stand beside (PutMetricAlarm).
+            assert not alarm.keys() & {"metricName", "namespace", "period", "statistic", "dimensions"}
             assert len(alarm["alarmDescription"]) <= 1024
 
 
+FURTHER = (0, 1, 2, 5)  # periods that CloudWatch looks further back: it does not say how many
+
+
 def goes_off(alarm: dict[str, Any], reports: dict[int, float], now: int) -> bool:
-    """Tell whether the alarm is on at `now`, as CloudWatch documents it.
+    """Tell whether the alarm is on at `now`, however far CloudWatch looks back; where that decides, fail.
 
     Args:
         alarm: its definition.
-        reports: when, in seconds -> the value.
+        reports: when, in seconds -> the value, in order of time.
         now: in seconds.
     """
+    states = {evaluated(alarm, reports, now, further) for further in FURTHER}
+    assert len(states) == 1, "how far CloudWatch looks back decides"
+    return states.pop()
+
+
+def evaluated(alarm: dict[str, Any], reports: dict[int, float], now: int, further: int) -> bool:
+    """Evaluate as documented: what is there in the whole range comes first, then what is missing."""
+    number = int(alarm["evaluationPeriods"])
     compare: Callable[[float, float], bool] = {
         "LessThanThreshold": lambda value, threshold: value < threshold,
         "GreaterThanThreshold": lambda value, threshold: value > threshold,
     }[alarm["comparisonOperator"]]
+    points = data_points(alarm, reports, now, number + further)
+    present = [compare(point, alarm["threshold"]) for point in points if point is not None][:number]
+    missing = [alarm["treatMissingData"] == "breaching"] * (number - len(present))
+    return all([*present, *missing])
+
+
+def data_points(
+    alarm: dict[str, Any], reports: dict[int, float], now: int, number: int
+) -> list[float | None]:
+    """Return the alarm's data points up to `now`, the latest first; None where there is none."""
+    *expressions, query = alarm["metricQueries"]
+    metric = query["metric"]
     statistics: dict[str, Callable[[list[float]], float]] = {
         "Maximum": max,
         "Sum": sum,
         "SampleCount": lambda values: float(len(values)),
     }
-    statistic = statistics[alarm["statistic"]]
-    for number in range(int(alarm["evaluationPeriods"])):
-        end = now - number * int(alarm["period"])
-        values = [value for at, value in reports.items() if end - int(alarm["period"]) < at <= end]
-        breaches = (
-            compare(statistic(values), alarm["threshold"])
-            if values
-            else alarm["treatMissingData"] == "breaching"
-        )
-        if not breaches:
-            return False
-    return True
+    statistic, period = statistics[metric["stat"]], int(metric["period"])
+    times, values = list(reports), list(reports.values())
+    ends = [bisect_right(times, now - one * period) for one in range(number + 1)]
+    within = [values[first:last] for last, first in pairwise(ends)]
+    points = [statistic(one) if one else None for one in within]
+    for one in expressions:
+        filled = re.fullmatch(rf"FILL\({query['id']}, ([0-9.]+)\)", one["expression"])
+        assert filled is not None, "an expression that has no meaning here yet"
+        points = [float(filled[1]) if point is None else point for point in points]
+    return points
+
+
+def without_filling(alarm: dict[str, Any]) -> dict[str, Any]:
+    """Return the alarm on the metric itself."""
+    plain = copy.deepcopy(alarm)
+    plain["metricQueries"] = plain["metricQueries"][1:]
+    return plain
 
 
 def runs(certificate: str, days: float, life: Callable[[float], float], *, late: bool) -> dict[int, float]:
@@ -188,6 +232,57 @@ def test_a_silent_nas_sets_it_off_after_two_days_and_one_run_a_day_is_enough() -
     last = max(reports)
     on = next(now for now in range(last, last + 100 * HOUR, HOUR) if goes_off(alarm, reports, now))
     assert on - last == 48 * HOUR
+
+
+@pytest.mark.parametrize(("name", "stated"), [("nas-silent-attic", 48), ("renewer-silent-home", 30)])
+def test_an_alarm_on_the_metric_itself_would_come_later_than_stated(name: str, stated: int) -> None:
+    """Why the metric is filled; and the evaluation above can tell the difference."""
+    alarm = alarms()[name]
+    reports = {number * 6 * HOUR: 0.9 for number in range(40)}
+    last = max(reports)
+
+    def silent_for(definition: dict[str, Any], further: int) -> int:
+        times = range(last, last + 200 * HOUR, HOUR)
+        return next(now - last for now in times if evaluated(definition, reports, now, further)) // HOUR
+
+    assert {silent_for(alarm, further) for further in FURTHER} == {stated}
+    period = metric_of(alarm)["period"] // HOUR
+    plain = without_filling(alarm)
+    assert [silent_for(plain, further) - stated for further in FURTHER] == [one * period for one in FURTHER]
+
+
+def test_where_nothing_was_ever_reported_every_alarm_but_the_first_is_on() -> None:
+    """Whether CloudWatch fills a metric that it does not know, or has no data point at all."""
+    for name, alarm in alarms().items():
+        for one in (alarm, without_filling(alarm)):
+            assert goes_off(one, {}, 9 * 24 * HOUR) is (name != "renewer-fails"), name
+
+
+def test_a_short_life_is_watched_alike_whoever_issues_it() -> None:
+    def watched(**certificate: Any) -> dict[str, dict[str, Any]]:
+        made = record({"alarm_email": "me@example.com", **certificate})
+        return {one["name"]: one["inputs"] for one in made.all(ALARM)}
+
+    elsewhere = watched(directory="https://ca.example.net/directory", lifetime_days=7)
+    assert elsewhere == watched(profile="shortlived")
+    assert elsewhere != watched() == watched(profile="shortlived", lifetime_days=47)
+
+
+@pytest.mark.parametrize(("days", "in_time"), [(3, False), (4, True), (7, True), (9, True)])
+def test_from_four_days_on_a_nas_that_installs_nothing_is_told_before_the_end(
+    days: int, in_time: bool
+) -> None:
+    """What `lifetime_days` under four is warned for: the agent runs every six hours, at the worst moment."""
+    made = record({"alarm_email": "me@example.com", "lifetime_days": days})
+    (alarm,) = [one["inputs"] for one in made.all(ALARM) if "served-ends" in one["name"]]
+    whole = days * 24 * HOUR
+    first_on = []
+    for start in range(0, 6 * HOUR, HOUR):  # of the agent's runs, from its issuance at 0
+        times = range(start - 10 * 24 * HOUR, 20 * 24 * HOUR, 6 * HOUR)
+        reports = {at: 1 - max(at, 0) / whole for at in times}
+        first_on.append(next(now for now in range(0, times[-1], HOUR) if goes_off(alarm, reports, now)))
+    assert (max(first_on) < whole) is in_time
+    assert bool([one for one in made.warnings if "no alarm is sure" in one]) is not in_time
 
 
 def test_each_failed_run_of_a_day_keeps_the_alarm_on() -> None:

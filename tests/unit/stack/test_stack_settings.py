@@ -226,6 +226,10 @@ WRONG: list[tuple[str, str | None, str]] = [
         for value in ("7", "{}", "[1]", '["203.0.113.7/24"]', '["home.example.com"]', "[null]")
     ),
     ("source_ips", '["203.0.113.7", "203.0.113.7"]', "each name may stand there once"),
+    *(
+        ("lifetime_days", value, "a whole number of days, such as 47, is wanted, or nothing")
+        for value in ("x", "-1", "6.5", "true", "[]", "{}", "36501", "NaN", '"7"', "9" * 5000)
+    ),
     *(("eab_secret", value, "the whole ARN of a secret") for value in ("my-secret", "arn:aws:s3:::x")),
     *(("certificates", value, "an object by name, each with domains") for value in ("7", "x", "[1]")),
     ("certificates", '{"home": {"domains": ["a.example"]}}', "domain (example.com) is set too"),
@@ -285,6 +289,7 @@ RIGHT: list[tuple[str, str | None]] = [
         ("schedule", value)
         for value in ("rate(1 minute)", "rate(2 minutes)", "rate(1 hour)", "rate(1 day)", "", None)
     ),
+    *(("lifetime_days", value) for value in (None, "", "0", "1", "47", "36500")),
     *(("architecture", value) for value in ("arm64", "x86_64")),
     *(("key_type", value) for value in ("rsa2048", "rsa3072", "rsa4096", "ec256", "ec384")),
 ]
@@ -400,3 +405,24 @@ def test_a_short_lived_certificate_is_looked_at_every_six_hours() -> None:
     )
     (slower,) = load(profile="shortlived", schedule="rate(12 hours)").certificates
     assert slower.schedule.expression == "rate(12 hours)"
+
+
+@pytest.mark.parametrize(
+    ("profile", "days", "short"),
+    [
+        ("shortlived", "0", True),
+        ("shortlived", "6", True),
+        ("shortlived", "10", False),  # another authority's profile of that name
+        ("classic", "0", False),
+        ("classic", "90", False),
+        ("classic", "10", False),
+        ("classic", "9", True),
+        ("default", "1", True),
+    ],
+)
+def test_a_lifetime_is_short_by_its_days_and_else_by_the_profile(
+    profile: str, days: str, short: bool
+) -> None:
+    (certificate,) = load(profile=profile, lifetime_days=days).certificates
+    assert certificate.short_lived is short
+    assert certificate.schedule.interval == timedelta(hours=6 if short else 12)

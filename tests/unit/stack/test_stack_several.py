@@ -131,6 +131,7 @@ WRONG_CERTIFICATES: list[tuple[dict[str, Any], str, object, str]] = [
     ({"ca_root": "x"}, "ca_root", "x", "certificates in PEM"),
     ({"preferred_chain": 7}, "preferred_chain", 7, "a value is wanted"),
     ({"schedule": "rate(2 days)"}, "schedule", "rate(2 days)", "at least once a day"),
+    ({"lifetime_days": 6.5}, "lifetime_days", 6.5, "a whole number of days"),
     ({"challenge_delegation": []}, "challenge_delegation", [], "an object such as"),
     (
         {"challenge_delegation": {"other.example": "a.example.com"}},
@@ -291,11 +292,50 @@ def test_sensible_settings_give_no_warning() -> None:
             },
             "certificates twin: it has the same names as home",
         ),
+        (
+            {"certificates": changed(CERTIFICATES, "office", lifetime_days=3)},
+            "certificates office: in a lifetime of 3 days no alarm is sure to come before its end",
+        ),
     ],
 )
 def test_what_is_likely_a_mistake_is_warned_about(settings: dict[str, Any], warning: str) -> None:
     (found,) = load(**settings).warnings()
     assert found.startswith(warning)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        (["example.com"], ["a.example.com", "example.com"], "example.com"),
+        (["*.example.com"], ["*.example.com", "example.com"], "*.example.com"),
+        (["*.example.com"], ["x.y.example.com", "nas.example.com"], "nas.example.com"),
+        (["nas.example.com"], ["*.example.com"], "nas.example.com"),
+        (["*.a.example.com"], ["*.example.com"], None),
+        (["*.example.com"], ["example.com"], None),
+        (["*.example.com"], ["x.y.example.com"], None),
+        (["a.example.com"], ["b.example.com"], None),
+        (["y.example.com"], ["x.y.example.com"], None),
+    ],
+)
+def test_names_that_two_certificates_share_are_warned_about(
+    first: list[str], second: list[str], shared: str | None
+) -> None:
+    certificates = {
+        "a": {"domains": first, "zone": "example.com"},
+        "b": {"domains": second, "zone": "example.com"},
+        "other": {"domains": ["example.org"]},
+    }
+    nas = {"rack": {"address": "10.0.0.5", "certificates": ["other"]}}
+    unused = ["certificates a: no NAS installs it", "certificates b: no NAS installs it"]
+    told = f"certificates b: a is good for {shared} too; on a NAS that has both, the first in its list takes "
+    assert load(certificates, nas).warnings() == [*unused, *([f"{told}the name"] if shared else [])]
+
+
+def test_the_same_names_at_two_authorities_count_for_each_by_itself() -> None:
+    """As a certificate of Let's Encrypt's staging beside the real one."""
+    certificates = {**CERTIFICATES, "twin": {**HOME, "directory": "letsencrypt-staging"}}
+    (found,) = load(certificates, changed(NASES, "attic", certificates=["twin"])).warnings()
+    assert found.startswith("certificates twin: home is good for example.com too")
 
 
 ANY_JSON = st.recursive(
