@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import pulumi
@@ -93,7 +93,7 @@ def replaced_records(nases: Sequence[NasSettings], zones: Mapping[str, HostedZon
         }
         if not wanted or zone.is_new or zone.role is not None:
             continue
-        for (host_name, kind), found in _present(zone, {name for name, _ in wanted}).items():
+        for (host_name, kind), found in _present(zone, wanted.keys()).items():
             if kind == "CNAME":
                 raise RecordInTheWayError(
                     f"CNAME {host_name} leads to {' '.join(found)}: delete that record in the hosted zone "
@@ -105,7 +105,9 @@ def replaced_records(nases: Sequence[NasSettings], zones: Mapping[str, HostedZon
     return sorted(lines)
 
 
-def _present(zone: HostedZone, host_names: set[str]) -> dict[tuple[str, str], list[str]]:
+def _present(zone: HostedZone, wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+    """Return the record sets under the names of those that are wanted, by name and type."""
+    host_names = {name for name, _ in wanted}
     pattern = "|".join(re.escape(name) for name in sorted(host_names))
     try:  # a failed call raises Exception itself; the update goes on without the look
         found = aws.route53.get_records(zone_id=str(zone.id), name_regex=f"^({pattern})\\.?$")
@@ -117,7 +119,7 @@ def _present(zone: HostedZone, host_names: set[str]) -> dict[tuple[str, str], li
         name = one.name.rstrip(".")
         if name not in host_names:
             continue
-        if one.set_identifier and one.type in {"A", "AAAA", "CNAME"}:
+        if one.set_identifier and (one.type == "CNAME" or (name, one.type) in wanted):
             raise RecordInTheWayError(
                 f"{one.type} {name} is one of several by a routing policy ({one.set_identifier}): delete "
                 f"them in the hosted zone {zone.name}, and the stack makes a simple one in their place"

@@ -124,7 +124,7 @@ TYPES = (
         read=_read_alarm,
         update=_update_alarm,
         delete=_delete_alarm,
-        unread=("metricQueries", "tags"),
+        unread=("metricQueries", "tags"),  # the local AWS takes an alarm's queries, and forgets them
     ),
     ResourceType(
         token="aws:cloudwatch/dashboard:Dashboard",  # noqa: S106

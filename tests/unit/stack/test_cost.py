@@ -38,9 +38,11 @@ def test_the_alarms_that_are_priced_are_those_that_are_made(count: int) -> None:
     nas = {"rack": {"address": "10.0.0.5", "certificates": names, "services": services}}
     made = record(several(certificates, nas, alarm_email="me@example.com"))
     priced = monthly(Usage(count, free_tier=False))["alarms and dashboard"]
-    alarms = len(made.all("aws:cloudwatch/metricAlarm:MetricAlarm")) * ALARM
+    alarms = made.all("aws:cloudwatch/metricAlarm:MetricAlarm")
+    # One on an expression is priced as each of its metrics.
+    metrics = sum("metric" in query for one in alarms for query in one["inputs"]["metricQueries"])
     boards = len(made.all("aws:cloudwatch/dashboard:Dashboard")) * 3.00
-    assert priced == pytest.approx(alarms + boards)
+    assert priced == pytest.approx(metrics * ALARM + boards)
 
 
 def test_the_metrics_that_are_priced_are_those_that_are_reported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from infrastructure.nas_access import nas_tag, secret_tags
-from infrastructure.policies import NAS_TAG_VALUE, nas_policy, renewer_policy, size, trust_policy
+from infrastructure.policies import (
+    NAS_TAG_VALUE,
+    nas_policy,
+    renewer_policy,
+    size,
+    trust_policy,
+    zone_role_policy,
+)
 from infrastructure.renewer import check_renewer_policy
 from infrastructure.secrets import longest_arn
 from infrastructure.settings import Settings, SettingsError
@@ -115,6 +122,19 @@ def test_zones_of_another_account_need_no_names_here() -> None:
     nas = {"rack": {"address": "10.0.0.5", "certificates": ["c0000"]}}
     zones = {f"example{n:04}.com": {"id": "Z123", "role": ZONE_ROLE} for n in range(100)}
     check_renewer_policy(load(of_own_zones(100), nas, zones), PREFIX)
+
+
+@pytest.mark.parametrize(("count", "operator"), [(100, "StringEquals"), (1_000, "StringLike")])
+def test_the_role_of_a_zone_in_another_account_fits_with_patterns_where_names_do_not(
+    count: int, operator: str
+) -> None:
+    settings = load(of_one_zone(count), nas_with(1), {"example.com": {"id": "Z1", "role": ZONE_ROLE}})
+    names = ["home.acme.example.com", *settings.challenges["example.com"]]
+    policy = zone_role_policy(f"arn:aws:route53:::hostedzone/{'0' * 32}", names)
+    assert counted(policy) <= INLINE_ROLE
+    condition = policy["Statement"][0]["Condition"][f"ForAllValues:{operator}"]
+    allowed = condition["route53:ChangeResourceRecordSetsNormalizedRecordNames"]
+    assert allowed == (sorted(names) if count == 100 else ["_acme-challenge.*", "home.acme.example.com"])
 
 
 def test_a_nas_lists_its_secrets_while_they_fit_and_then_knows_them_by_tag() -> None:

@@ -310,6 +310,12 @@ def test_records_of_a_routing_policy_are_told_before_route_53_refuses() -> None:
     )
 
 
+def test_records_of_a_routing_policy_that_the_stack_makes_none_of_are_left_alone() -> None:
+    other_family = {**BY_HAND, "type": "AAAA", "values": ["fd00::5"], "set_identifier": "blue"}
+    made = record(records=(other_family,))
+    assert (made.error, made.warnings) == (None, [])
+
+
 @pytest.mark.parametrize(
     ("zone_id", "what"),
     [
