@@ -11,8 +11,8 @@ import pytest
 
 from synology_agent.aws import life_metrics
 from synology_agent.config import Config, read_config
+from tests.unit.stack.program_settings import ALARM, EVERYTHING, metric_of
 from tests.unit.stack.recording import record
-from tests.unit.stack.test_stack_program import EVERYTHING
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SIMPLE = {"alarm_email": "me@example.com"}
@@ -55,7 +55,7 @@ def test_each_alarm_on_a_nas_looks_at_a_metric_that_its_agent_reports(
             metrics = life_metrics(wanted.name, NOW, NOW + timedelta(days=90), NOW)
             reported |= {(config.metric_namespace, one.name, one.certificate) for one in metrics}
             watched.add((name, wanted.name))
-    alarms = [one["inputs"] for one in made.all("aws:cloudwatch/metricAlarm:MetricAlarm")]
+    alarms = [metric_of(one["inputs"]) for one in made.all(ALARM)]
     on_nases = {
         (one["namespace"], one["metricName"], one["dimensions"]["certificate"])
         for one in alarms
@@ -71,9 +71,7 @@ def test_the_renewer_reports_where_its_alarms_look_and_no_nas_may_write() -> Non
     variables = made.one("aws:lambda/function:Function")["inputs"]["environment"]["variables"]
     namespace = variables["METRIC_NAMESPACE"]
     assert namespace == "synology-https/dev"  # the stack's own
-    alarms = {
-        one["name"]: one["inputs"]["namespace"] for one in made.all("aws:cloudwatch/metricAlarm:MetricAlarm")
-    }
+    alarms = {one["name"]: metric_of(one["inputs"])["namespace"] for one in made.all(ALARM)}
     of_renewer = {name for name, where in alarms.items() if where == namespace}
     assert of_renewer == {name for name in alarms if "renewer-silent" in name or "issued-ends" in name}
     board = made.one("aws:cloudwatch/dashboard:Dashboard")["inputs"]["dashboardBody"]

@@ -1,4 +1,4 @@
-"""The alarms, the topic, the dashboard and the budget, as the program defines them.
+"""The alarms, as the program defines them.
 
 What CloudWatch makes of missing data, of metric math and of the embedded metric format the local AWS does not
 show, so an alarm is held here to the documented rules (CloudWatch User Guide, "How alarm state is evaluated
@@ -8,7 +8,6 @@ when data is missing", and metric math's FILL).
 from __future__ import annotations
 
 import copy
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable
@@ -19,13 +18,9 @@ from typing import Any
 import pytest
 
 from infrastructure.certificate_settings import load_certificates
-from infrastructure.dashboard import DashboardArgs, widgets
-from tests.unit.stack.recorded_program import ACCOUNT
-from tests.unit.stack.recording import record
-from tests.unit.stack.test_stack_program import EVERYTHING, depended_on
+from tests.unit.stack.program_settings import ALARM, EVERYTHING, TOPIC, depended_on, metric_of
+from tests.unit.stack.recording import record, several
 
-ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
-TOPIC = "arn:aws:x:::notices"
 HOUR = 3600
 
 
@@ -33,15 +28,6 @@ def alarms() -> dict[str, dict[str, Any]]:
     return {
         one["name"].removeprefix("synology-https-"): one["inputs"] for one in record(EVERYTHING).all(ALARM)
     }
-
-
-def metric_of(alarm: dict[str, Any]) -> dict[str, Any]:
-    """Return the only metric of the alarm; its expression is what the alarm looks at."""
-    expression, metric = alarm["metricQueries"]
-    assert (expression["returnData"], metric["returnData"]) == (True, False)
-    assert re.fullmatch(r"FILL\((.+), .+\)", expression["expression"])[1] == metric["id"]  # type: ignore[index]
-    found: dict[str, Any] = metric["metric"]
-    return found
 
 
 def test_there_is_an_alarm_for_each_thing_that_can_go_wrong() -> None:
@@ -301,84 +287,15 @@ def test_a_certificates_alarms_wait_for_its_first_run() -> None:
                 assert f"aws:lambda/invocation:Invocation::{certificate}" in depended_on(one)
 
 
-# --- The topic, the budget, the dashboard -----------------------------------------------------------------
-
-
-def test_without_an_address_there_is_nobody_to_tell() -> None:
-    made = record()
-    types = {one["type"] for one in made.resources}
-    assert not {one for one in types if "sns" in one or "metricAlarm" in one or "budget" in one}
-    config = made.one("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")["inputs"]
-    assert config == {"functionName": "renewer-1234567", "maximumRetryAttempts": 0}
-    assert "sns:Publish" not in made.one("aws:iam/rolePolicy:RolePolicy", "renewer")["inputs"]["policy"]
-
-
-def test_a_failed_scheduled_run_is_told_to_the_topic() -> None:
-    made = record(EVERYTHING)
-    config = made.one("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")["inputs"]
-    assert config["destinationConfig"] == {"onFailure": {"destination": TOPIC}}
-    assert config["maximumRetryAttempts"] == 0
-    policy = json.loads(made.one("aws:iam/rolePolicy:RolePolicy", "renewer")["inputs"]["policy"])
-    (publish,) = [one for one in policy["Statement"] if one["Action"] == "sns:Publish"]
-    assert publish["Resource"] == TOPIC
-
-
-def test_the_topic_mails_one_address_and_takes_messages_from_this_account_alone() -> None:
-    made = record(EVERYTHING)
-    subscription = made.one("aws:sns/topicSubscription:TopicSubscription")["inputs"]
-    assert subscription == {"topic": TOPIC, "protocol": "email", "endpoint": "me@example.com"}
-    policy = json.loads(made.one("aws:sns/topicPolicy:TopicPolicy")["inputs"]["policy"])
-    for one in policy["Statement"]:
-        assert one["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-
-
-def test_the_budget_tells_the_topic_at_its_limit_and_before() -> None:
-    budget = record(EVERYTHING).one("aws:budgets/budget:Budget")["inputs"]
-    assert (budget["limitAmount"], budget["limitUnit"], budget["timeUnit"]) == ("5.00", "USD", "MONTHLY")
-    kinds = {one["notificationType"]: one for one in budget["notifications"]}
-    assert kinds.keys() == {"ACTUAL", "FORECASTED"}
-    for one in kinds.values():
-        assert (one["threshold"], one["thresholdType"], one["subscriberSnsTopicArns"]) == (
-            100,
-            "PERCENTAGE",
-            [TOPIC],
-        )
-
-
-def test_the_dashboard_shows_what_is_issued_what_is_served_and_the_runs() -> None:
-    board = record(EVERYTHING).one("aws:cloudwatch/dashboard:Dashboard")["inputs"]
-    assert board["dashboardName"] == "synology-https-dev-eu-central-1"
-    shown = {
-        one["properties"]["title"]: one["properties"]["metrics"]
-        for one in json.loads(board["dashboardBody"])["widgets"]
+def test_names_with_hyphens_make_no_two_alarms_of_one_name() -> None:
+    certificates = {
+        "backup-main": {"domains": ["a.example.com"], "zone": "example.com"},
+        "main": {"domains": ["b.example.com"], "zone": "example.com"},
     }
-    assert shown.keys() == {
-        "Issued: days left",
-        "Issued: fraction of life left",
-        "Runs of the renewer",
-        "Issued and failed",
-        "Seconds a run",
-        *(f"{nas}: {what}" for nas in ("attic", "rack") for what in ("days left", "fraction of life left")),
+    nas = {
+        "office": {"address": "10.0.0.5", "certificates": ["backup-main"], "host": "a.example.com"},
+        "office-backup": {"address": "10.0.0.6", "certificates": ["main"], "host": "b.example.com"},
     }
-    assert shown["rack: days left"] == [
-        [
-            {
-                "expression": 'SEARCH(\'{"synology-https/dev/rack",certificate} '
-                "MetricName=\"DaysLeft\"', 'Minimum', 86400)"
-            }
-        ]
-    ]
-    assert not record({"dashboard": False}).all("aws:cloudwatch/dashboard:Dashboard")
-
-
-@pytest.mark.parametrize("count", [1, 5, 500])
-def test_a_dashboard_has_at_most_500_widgets_that_do_not_overlap(count: int) -> None:
-    """PutDashboard: 500 widgets; a grid of 24 columns."""
-    args = DashboardArgs(
-        "t", "eu-central-1", "renewer", [f"nas{n}" for n in range(count)], "synology-https/dev"
-    )
-    found = widgets(args, "renewer")
-    places = {(one["x"], one["y"]) for one in found}
-    assert len(places) == len(found) <= 500
-    assert all(one["x"] % one["width"] == 0 and one["x"] + one["width"] <= 24 for one in found)
-    assert all(one["y"] % one["height"] == 0 for one in found)
+    made = record(several(certificates, nas, alarm_email="me@example.com"))
+    assert made.error is None
+    assert len({name for name, _ in made.inputs().items()}) == len(made.resources)

@@ -1,134 +1,51 @@
-"""The IAM policies as documents: what they say, and what IAM's rules make of each of their conditions.
-
-What an absent condition key does can be shown only here: Route 53 always fills its three keys, and the local
-AWS's policy simulator takes no context.
-"""
+"""The IAM policies as documents: what they say."""
 
 from __future__ import annotations
 
-import copy
-import fnmatch
-import ipaddress
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
 
-import parliament  # type: ignore[import-untyped]
 import pytest
 
 from infrastructure.policies import (
-    nas_policy,
     renewer_policy,
-    scheduler_policy,
     topic_policy,
     trust_policy,
-    zone_role_policy,
     zone_role_trust,
 )
-
-ACCOUNT = "123456789012"
-DOMAIN = "home.example.co.uk"
-PREFIX = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:synology-https/production"
-CERTIFICATES = f"{PREFIX}/certificate/*"
-CERTIFICATE = f"{PREFIX}/certificate/{DOMAIN}-20261125023620900000000001-AbCdEf"
-OTHER_CERTIFICATE = f"{PREFIX}/certificate/office-20261125023620900000000002-AbCdEf"
-ACME_ACCOUNT = f"{PREFIX}/acme-account-20261125023621baba00000002-AbCdEf"
-EAB = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:zerossl-AbCdEf"
-ZONE_ROLE = "arn:aws:iam::210987654321:role/dns-for-renewer"
-LOG_GROUP = (
-    f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:/synology-https/renewer-20261125023620324300000003"
+from tests.unit.stack.policy_samples import (
+    ACCOUNT,
+    ACME_ACCOUNT,
+    BY_PATTERN,
+    CERTIFICATE,
+    CERTIFICATES,
+    CHANGE,
+    DOMAIN,
+    EAB,
+    FUNCTION,
+    LOG_GROUP,
+    NAMESPACE,
+    NAMESPACE_KEY,
+    NAS,
+    OTHER_TXT,
+    OTHER_ZONE,
+    PERMISSIONS,
+    REGION,
+    REGION_KEY,
+    RENEWER,
+    ROUTE53,
+    SCHEDULER,
+    TAG,
+    TOPIC,
+    TXT,
+    ZONE,
+    ZONE_ROLE,
+    ZONE_ROLE_POLICY,
+    as_list,
+    by_sid,
+    condition_holds,
+    statements,
 )
-ZONE = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
-OTHER_ZONE = "arn:aws:route53:::hostedzone/Z1123456789ABCDEFGHIJ"
-FUNCTION = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:renewer-ea97c4d"
-TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:notices-ea97c4d"
-NAMESPACE = "synology-https/production/synology"
-OFFICE = "203.0.113.0/29"
-TAG = "nas:synology"
-TXT, OTHER_TXT = f"_acme-challenge.{DOMAIN}", "_acme-challenge.example.org"
-ROUTE53 = "route53:ChangeResourceRecordSets"
-STAGE, NAMESPACE_KEY = "secretsmanager:VersionStage", "cloudwatch:namespace"
-REGION, REGION_KEY = "eu-central-1", "aws:RequestedRegion"
-TAG_KEY, SOURCE_IP = f"aws:ResourceTag/{TAG}", "aws:SourceIp"
-
-RENEWER = renewer_policy(
-    certificate_arn=CERTIFICATES,
-    account_arn=ACME_ACCOUNT,
-    log_group_arn=LOG_GROUP,
-    challenges={ZONE: [TXT], OTHER_ZONE: [OTHER_TXT]},
-    eab_secrets=[EAB],
-    zone_roles=[ZONE_ROLE],
-    topic_arn=TOPIC,
-)
-BY_PATTERN = renewer_policy(
-    certificate_arn=CERTIFICATES,
-    account_arn=ACME_ACCOUNT,
-    log_group_arn=LOG_GROUP,
-    challenges={
-        ZONE: [TXT, "home.acme.example.co.uk", *(f"_acme-challenge.{n}.{DOMAIN}" for n in range(1000))]
-    },
-)
-SCHEDULER = scheduler_policy(FUNCTION)
-NAS = nas_policy(certificate_arns=[CERTIFICATE], metric_namespace=NAMESPACE)
-NAS_AT_OFFICE = nas_policy(
-    certificate_arns=[CERTIFICATE, OTHER_CERTIFICATE], metric_namespace=NAMESPACE, source_ips=[OFFICE]
-)
-NAS_BY_TAG = nas_policy(
-    certificate_arns=[CERTIFICATES], metric_namespace=NAMESPACE, tag=TAG, source_ips=[OFFICE]
-)
-ZONE_ROLE_POLICY = zone_role_policy(ZONE, [TXT])
-PERMISSIONS = {
-    "zone role": ZONE_ROLE_POLICY,
-    "renewer": RENEWER,
-    "renewer by pattern": BY_PATTERN,
-    "scheduler": SCHEDULER,
-    "nas": NAS,
-    "nas at the office": NAS_AT_OFFICE,
-    "nas by tag": NAS_BY_TAG,
-}
-
-
-def statements() -> Iterator[dict[str, Any]]:
-    for document in PERMISSIONS.values():
-        yield from document["Statement"]
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def condition_holds(condition: dict[str, dict[str, Any]], context: dict[str, str | list[str]]) -> bool:
-    """Evaluate the operators that the policies use as IAM documents them: ANDed, and any other fails."""
-    for operator, keys in condition.items():
-        for key, wanted in keys.items():
-            values = as_list(context.get(key, []))
-            match operator:
-                case "Null":
-                    holds = (key not in context) == (wanted == "true")
-                case "StringEquals":
-                    holds = key in context and context[key] in as_list(wanted)
-                case "IpAddress":
-                    holds = bool(values) and any(
-                        ipaddress.ip_address(values[0]) in ipaddress.ip_network(one) for one in wanted
-                    )
-                case "ForAllValues:StringEquals":  # "also returns true if there are no context keys"
-                    holds = set(values) <= set(as_list(wanted))
-                case "ForAllValues:StringLike":
-                    holds = all(any(fnmatch.fnmatchcase(v, one) for one in as_list(wanted)) for v in values)
-                case "ArnLike":
-                    holds = bool(values) and any(
-                        fnmatch.fnmatchcase(values[0], one) for one in as_list(wanted)
-                    )
-                case _:  # an operator that a policy begins to use is given its meaning above first
-                    raise NotImplementedError(operator)
-            if not holds:
-                return False
-    return True
-
-
-def by_sid(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {one["Sid"]: one for one in document["Statement"]}
 
 
 @pytest.mark.parametrize(
@@ -290,72 +207,6 @@ def test_only_put_metric_data_has_every_resource_and_nothing_has_every_action() 
                 assert f"aws:ResourceTag/{TAG}" in one["Condition"]["StringEquals"]
 
 
-def test_each_key_under_for_all_values_is_paired_with_null() -> None:
-    paired = 0
-    for one in statements():
-        condition = one.get("Condition", {})
-        for_all = {
-            key
-            for operator in condition
-            if operator.startswith("ForAllValues")
-            for key in condition[operator]
-        }
-        assert condition.get("Null", {}) == dict.fromkeys(for_all, "false")
-        assert not any("IfExists" in operator for operator in condition)
-        paired += len(for_all)
-    assert paired == 12  # three keys each, of two zones, of the pattern and of the zone's role
-
-
-CHANGE: dict[str, str | list[str]] = {
-    f"{ROUTE53}NormalizedRecordNames": [TXT],
-    f"{ROUTE53}RecordTypes": ["TXT"],
-    f"{ROUTE53}Actions": ["DELETE", "CREATE"],
-}
-
-
-@pytest.mark.parametrize("key", CHANGE)
-def test_a_change_without_a_key_is_denied_by_its_null_test_alone(key: str) -> None:
-    condition = RENEWER["Statement"][0]["Condition"]
-    without = {name: value for name, value in CHANGE.items() if name != key}
-    assert condition_holds(condition, CHANGE)
-    assert not condition_holds(condition, without)
-    loose = copy.deepcopy(condition)
-    del loose["Null"][key]
-    assert condition_holds(loose, without)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("NormalizedRecordNames", [DOMAIN]),
-        ("NormalizedRecordNames", [TXT, DOMAIN]),
-        ("NormalizedRecordNames", [f"x.{TXT}"]),
-        ("NormalizedRecordNames", [rf"\052.{DOMAIN}"]),
-        ("RecordTypes", ["A"]),
-        ("RecordTypes", ["TXT", "A"]),
-        ("Actions", ["UPSERT"]),
-        ("Actions", ["CREATE", "UPSERT"]),
-    ],
-)
-def test_one_foreign_change_in_a_batch_denies_the_batch(key: str, value: list[str]) -> None:
-    condition = RENEWER["Statement"][0]["Condition"]
-    assert not condition_holds(condition, {**CHANGE, f"{ROUTE53}{key}": value})
-
-
-@pytest.mark.parametrize(
-    ("context", "allowed"),
-    [
-        ({"secretsmanager:VersionStage": "AWSCURRENT"}, True),
-        ({"secretsmanager:VersionStage": "AWSPENDING"}, False),
-        ({"secretsmanager:VersionStage": "AWSPREVIOUS"}, False),
-        ({"secretsmanager:VersionId": "6727717a-aedf-5643-bc5b-ad95e4baf3a4"}, False),
-        ({}, False),
-    ],
-)
-def test_the_nas_must_name_the_current_stage(context: dict[str, str | list[str]], allowed: bool) -> None:
-    assert condition_holds(NAS["Statement"][0]["Condition"], context) is allowed
-
-
 def test_the_trust_policies() -> None:
     assert trust_policy("lambda.amazonaws.com")["Statement"] == [
         {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
@@ -406,117 +257,3 @@ def test_each_document_has_the_current_version_and_sids_of_its_own() -> None:
         sids = [one["Sid"] for one in document["Statement"] if "Sid" in one]
         assert len(set(sids)) == len(sids)
         assert all(re.fullmatch(r"[A-Za-z0-9]+", sid) for sid in sids)
-
-
-# --- Every condition of every policy is needed --------------------------------------------------------------
-
-ALLOWED: dict[str, str | list[str]] = {
-    STAGE: "AWSCURRENT",
-    REGION_KEY: REGION,
-    NAMESPACE_KEY: NAMESPACE,
-    TAG_KEY: "reads",
-    SOURCE_IP: "203.0.113.5",
-}
-FOREIGN: dict[str, str | list[str]] = {
-    STAGE: "AWSPREVIOUS",
-    REGION_KEY: "us-east-1",
-    NAMESPACE_KEY: f"{NAMESPACE}-2",
-    TAG_KEY: "no",
-    SOURCE_IP: "198.51.100.1",
-    f"{ROUTE53}NormalizedRecordNames": [DOMAIN],
-    f"{ROUTE53}RecordTypes": ["A"],
-    f"{ROUTE53}Actions": ["UPSERT"],
-}
-
-
-def conditions() -> Iterator[tuple[str, str, str, dict[str, dict[str, Any]]]]:
-    """Yield document, statement, key and the whole condition, for each key that is tested for its value."""
-    for what, document in PERMISSIONS.items():
-        for one in document["Statement"]:
-            for operator, keys in one.get("Condition", {}).items():
-                for key in keys if operator != "Null" else ():
-                    yield what, one["Sid"], key, one["Condition"]
-
-
-def allowed_context(condition: dict[str, dict[str, Any]]) -> dict[str, str | list[str]]:
-    keys = {key for of_operator in condition.values() for key in of_operator}
-    context = {**ALLOWED, **CHANGE}
-    if OTHER_TXT in str(condition):
-        context[f"{ROUTE53}NormalizedRecordNames"] = [OTHER_TXT]
-    return {key: context[key] for key in keys}
-
-
-@pytest.mark.parametrize(
-    ("what", "sid", "key", "condition"),
-    [*conditions()],
-    ids=lambda part: part if isinstance(part, str) else "",
-)
-def test_each_condition_decides_and_a_missing_key_denies(
-    what: str, sid: str, key: str, condition: dict[str, dict[str, Any]]
-) -> None:
-    context = allowed_context(condition)
-    foreign = {**context, key: FOREIGN[key]}
-    missing = {name: value for name, value in context.items() if name != key}
-    assert condition_holds(condition, context), (what, sid)
-    assert not condition_holds(condition, foreign)
-    assert not condition_holds(condition, missing)
-    without = {
-        operator: {name: value for name, value in keys.items() if name != key or operator == "Null"}
-        for operator, keys in condition.items()
-    }
-    assert condition_holds(without, foreign)  # so nothing else denied it
-
-
-def test_what_is_tested_for_its_value() -> None:
-    found: dict[str, set[str]] = {}
-    for what, _, key, _ in conditions():
-        found.setdefault(what, set()).add(key)
-    changes = set(CHANGE)
-    assert found == {
-        "zone role": changes,
-        "renewer": {STAGE, *changes},
-        "renewer by pattern": {STAGE, *changes},
-        "nas": {STAGE, REGION_KEY, NAMESPACE_KEY},
-        "nas at the office": {STAGE, REGION_KEY, NAMESPACE_KEY, SOURCE_IP},
-        "nas by tag": {STAGE, REGION_KEY, NAMESPACE_KEY, SOURCE_IP, TAG_KEY},
-    }
-
-
-def test_a_nas_at_the_office_can_do_nothing_from_elsewhere() -> None:
-    for document in (NAS_AT_OFFICE, NAS_BY_TAG):
-        for one in document["Statement"]:
-            assert one["Condition"]["IpAddress"] == {SOURCE_IP: [OFFICE]}
-
-
-def test_a_nas_by_tag_reads_and_describes_by_tag() -> None:
-    for sid in ("ReadCurrentCertificate", "SeeWhetherItChanged"):
-        assert by_sid(NAS_BY_TAG)[sid]["Condition"]["StringEquals"][TAG_KEY] == "reads"
-
-
-# --- A linter's opinion ----------------------------------------------------------------------------------
-
-
-def linted(document: dict[str, Any]) -> list[str]:
-    return [str(finding) for finding in parliament.analyze_policy_string(json.dumps(document)).findings]
-
-
-@pytest.mark.parametrize("what", PERMISSIONS)
-def test_a_policy_linter_finds_nothing(what: str) -> None:
-    assert linted(PERMISSIONS[what]) == []
-
-
-@pytest.mark.parametrize(
-    ("sid", "change"),
-    [
-        ("ReadCurrentCertificate", {"Condition": {"StringEquals": {"secretsmanager:Stage": "AWSCURRENT"}}}),
-        ("ReadCurrentCertificate", {"Action": "secretsmanager:GetSecret"}),
-        ("SeeWhetherItChanged", {"Resource": "arn:aws:s3:::bucket"}),
-        ("ReportOwnMetrics", {"Condition": {"StringEqual": {"cloudwatch:namespace": NAMESPACE}}}),
-    ],
-)
-def test_the_linter_would_find_a_wrong_key_action_resource_or_operator(
-    sid: str, change: dict[str, Any]
-) -> None:
-    wrong = copy.deepcopy(NAS)
-    by_sid(wrong)[sid].update(change)
-    assert linted(wrong) != []

@@ -3,70 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infrastructure.dashboard import dashboard_title
 from infrastructure.outputs import next_step
-from infrastructure.policies import zone_role_policy, zone_role_trust
 from lambda_renewer.request import parse_request
 from local_cloud.acme.certificates import make_authority
-from tests.unit.stack.recorded_program import ACCOUNT
-from tests.unit.stack.recording import Resource, record, several, task_of, with_seed
+from tests.unit.stack.program_settings import (
+    EVERYTHING,
+    HOME,
+    INVOCATION,
+    NASES,
+    OFFICE,
+    SCHEDULE,
+    depended_on,
+)
+from tests.unit.stack.recording import record, several, task_of, with_seed
 
 ROOT = make_authority("A private root").certificate_pem()
-AUTO_NAMED = len("-1234567")  # what Pulumi's auto-naming adds
-LONGEST = {  # IAM User Guide, "IAM and AWS STS quotas"; API references of the others
-    "aws:iam/role:Role": 64,
-    "aws:iam/user:User": 64,
-    "aws:iam/rolePolicy:RolePolicy": 128,
-    "aws:iam/userPolicy:UserPolicy": 128,
-    "aws:scheduler/schedule:Schedule": 64,
-    "aws:lambda/function:Function": 64,
-    "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
-    "aws:sns/topic:Topic": 256,
-    "aws:budgets/budget:Budget": 100,
-}
-# Those of our types that AWS, or the provider, gives no tags; a schedule's are its group's.
-UNTAGGED = {
-    "aws:route53/record:Record",
-    "aws:iam/rolePolicy:RolePolicy",
-    "aws:iam/userPolicy:UserPolicy",
-    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
-    "aws:lambda/invocation:Invocation",
-    "aws:scheduler/schedule:Schedule",
-    "aws:sns/topicPolicy:TopicPolicy",
-    "aws:sns/topicSubscription:TopicSubscription",
-    "aws:cloudwatch/dashboard:Dashboard",
-}
-INVOCATION, SCHEDULE = "aws:lambda/invocation:Invocation", "aws:scheduler/schedule:Schedule"
-
-HOME = {"domains": ["example.com", "*.example.com"]}
-OFFICE = {"domains": ["*.office.example.net"], "zone": "example.net", "profile": "shortlived"}
-NASES: dict[str, Any] = {
-    "attic": {"address": "192.168.0.10", "certificates": ["home"], "services": ["photos"]},
-    "rack": {
-        "address": ["10.0.0.5", "fd00::5"],
-        "certificates": ["office", "home"],
-        "services": ["cam.example.com"],
-    },
-}
-EVERYTHING = several(
-    {"home": HOME, "office": OFFICE},
-    NASES,
-    zones={"example.net": {"create": True}},
-    alarm_email="me@example.com",
-    budget_usd=5,
-)
-
-
-def depended_on(resource: Resource) -> set[str]:
-    """Return the types and names that `resource` waits for."""
-    return {"::".join(urn.split("$")[-1].rsplit("::", 2)[-2:]) for urn in resource["dependencies"]}
 
 
 # --- What waits for what ----------------------------------------------------------------------------------
@@ -180,197 +136,6 @@ def test_the_schedule_has_the_window_that_the_event_names(
     assert made["target"]["retryPolicy"] == {"maximumRetryAttempts": 0}
     event = json.loads(made["target"]["input"])
     assert event["window_seconds"] == 60 * window.get("maximumWindowInMinutes", 0)
-
-
-# --- Zones and records ------------------------------------------------------------------------------------
-
-
-def test_a_zone_that_is_not_there_fails_with_the_list_of_those_that_are() -> None:
-    made = record({"domain": "exampel.com"})
-    assert made.resources == []
-    assert made.error is not None
-    assert made.error.startswith(
-        'synology-https:zones is "exampel.com": this account has no public hosted zone'
-    )
-    assert "It has example.com, example.net, example.org. " in made.error
-    assert """`pulumi config set --path 'zones["exampel.com"].create' true`""" in made.error
-    none = record(zones={}).error
-    assert none is not None
-    assert "It has none at all. " in none
-
-
-def test_a_zone_is_made_where_the_settings_say_so() -> None:
-    made = record({"zones": {"example.com": {"create": True}}}, zones={})
-    assert made.one("aws:route53/zone:Zone")["inputs"]["name"] == "example.com"
-    assert made.one("aws:route53/record:Record", "synology.example.com")["inputs"]["zoneId"] == "ZMADE"
-    event = json.loads(made.one(INVOCATION)["inputs"]["input"])
-    assert event["zones"] == {"example.com": {"id": "ZMADE"}}
-    policy = json.loads(made.one("aws:iam/rolePolicy:RolePolicy", "renewer")["inputs"]["policy"])
-    assert policy["Statement"][0]["Resource"] == ["arn:aws:route53:::hostedzone/ZMADE"]
-    first_line = made.outputs["next_step"].splitlines()[0]
-    assert first_line == "At the registrar of example.com, enter the name servers ns-1.test, ns-2.test."
-
-
-def test_a_zone_is_known_by_its_id_where_the_settings_name_it() -> None:
-    # As where a private zone has the same name, so that it is not found by the name alone.
-    made = record({"zones": {"example.com": {"id": "Z9"}}}, zones={"example.com": "Z9"})
-    assert made.error is None
-    assert json.loads(made.one(INVOCATION)["inputs"]["input"])["zones"] == {"example.com": {"id": "Z9"}}
-
-
-def test_a_zone_of_another_account_is_reached_through_its_role_alone() -> None:
-    role = "arn:aws:iam::210987654321:role/dns-for-renewer"
-    made = record({"zones": {"example.com": {"id": "Z9", "role": role}}}, zones={})
-    event = json.loads(made.one(INVOCATION)["inputs"]["input"])
-    assert event["zones"] == {"example.com": {"id": "Z9", "role": role}}
-    text = made.one("aws:iam/rolePolicy:RolePolicy", "renewer")["inputs"]["policy"]
-    by_action = {str(one["Action"]): one["Resource"] for one in json.loads(text)["Statement"]}
-    assert by_action["sts:AssumeRole"] == [role]
-    assert "route53" not in text
-    assert made.all("aws:route53/record:Record") == []
-    assert "synology.example.com is in another AWS account's zone: make its A record there, 192.168.0.10" in (
-        made.warnings
-    )
-    assert made.outputs["zone_roles"] == {
-        "example.com": {
-            "role": role,
-            "trust": zone_role_trust(ACCOUNT, "renewer-???????"),
-            "policy": zone_role_policy("arn:aws:route53:::hostedzone/Z9", ["_acme-challenge.example.com"]),
-        }
-    }
-    renewers = made.one("aws:iam/role:Role", "renewer")
-    assert re.fullmatch(r"renewer-.{7}", f"{renewers['name']}-1234567")  # whom that role trusts
-    # Known before anything is made: the role has to be there when the first run comes.
-    settings = {"zones": {"example.com": {"id": "Z9", "role": role}}}
-    assert record(settings, zones={}, preview=True).outputs["zone_roles"] == made.outputs["zone_roles"]
-    assert "zone_roles" not in record().outputs
-
-
-def test_each_family_of_addresses_has_its_record() -> None:
-    records = {
-        (one["inputs"]["name"], one["inputs"]["type"]): one["inputs"]
-        for one in record(EVERYTHING).all("aws:route53/record:Record")
-    }
-    assert {key: made["records"] for key, made in records.items()} == {
-        ("attic.example.com", "A"): ["192.168.0.10"],
-        ("photos.example.com", "A"): ["192.168.0.10"],
-        ("rack.office.example.net", "A"): ["10.0.0.5"],
-        ("rack.office.example.net", "AAAA"): ["fd00::5"],
-        ("cam.example.com", "A"): ["10.0.0.5"],
-        ("cam.example.com", "AAAA"): ["fd00::5"],
-    }
-    assert {made["zoneId"] for (name, _), made in records.items() if name.endswith(".net")} == {"ZMADE"}
-    assert all(made["allowOverwrite"] is True for made in records.values())
-
-
-BY_HAND: dict[str, Any] = {"name": "synology.example.com", "type": "A", "values": ["192.168.0.5"]}
-
-
-def test_preview_prints_the_value_that_is_replaced() -> None:
-    """Case 15 of the field: the recipe made the record by hand."""
-    mail = {"name": "mail.example.com", "type": "A", "values": ["192.0.2.1"]}
-    right = {"name": "navidrome.example.com", "type": "A", "values": ["192.168.0.10"]}
-    made = record(records=(BY_HAND, mail, right))
-    assert made.error is None
-    assert made.warnings == ["A synology.example.com: 192.168.0.5 -> 192.168.0.10"]
-    assert record(records=(right,)).warnings == []
-    assert record(records=(BY_HAND,), preview=True).warnings == made.warnings
-
-
-def test_records_that_may_not_be_listed_do_not_stop_the_update() -> None:
-    made = record(records=(BY_HAND,), readable=False)
-    assert made.error is None
-    (warning,) = made.warnings
-    assert warning.startswith("whether records of example.com are replaced could not be looked up: ")
-    assert "AccessDenied" in warning
-    assert made.inputs() == record().inputs()
-
-
-def test_an_alias_in_the_way_is_told_before_route_53_refuses() -> None:
-    made = record(records=({**BY_HAND, "type": "CNAME", "values": ["home.dyndns.example"]},))
-    assert made.resources == []
-    assert made.error == (
-        "CNAME synology.example.com leads to home.dyndns.example: delete that record in the hosted zone "
-        "example.com, and the stack makes an address record in its place"
-    )
-
-
-def test_an_alias_record_that_is_replaced_is_told_by_its_target() -> None:
-    alias = {"name": "synology.example.com", "type": "A", "alias": "home.eu-central-1.elb.amazonaws.com."}
-    assert record(records=(alias,)).warnings == [
-        "A synology.example.com: alias of home.eu-central-1.elb.amazonaws.com -> 192.168.0.10"
-    ]
-
-
-def test_records_of_a_routing_policy_are_told_before_route_53_refuses() -> None:
-    weighted = {**BY_HAND, "set_identifier": "blue"}
-    assert record(records=(weighted,)).error == (
-        "A synology.example.com is one of several by a routing policy (blue): delete them in the hosted zone "
-        "example.com, and the stack makes a simple one in their place"
-    )
-
-
-def test_records_of_a_routing_policy_that_the_stack_makes_none_of_are_left_alone() -> None:
-    other_family = {**BY_HAND, "type": "AAAA", "values": ["fd00::5"], "set_identifier": "blue"}
-    made = record(records=(other_family,))
-    assert (made.error, made.warnings) == (None, [])
-
-
-@pytest.mark.parametrize(
-    ("zone_id", "what"),
-    [
-        ("Z404", "this account has no such hosted zone. It has example.com, other.org. Set"),
-        ("Z999", "it is the public hosted zone other.org. It has example.com, other.org. Set"),
-    ],
-)
-def test_the_id_of_another_zone_fails_preview(zone_id: str, what: str) -> None:
-    made = record(
-        {"zones": {"example.com": {"id": zone_id}}}, zones={"example.com": "Z1", "other.org": "Z999"}
-    )
-    assert made.resources == []
-    assert made.error is not None
-    assert made.error.startswith(f'synology-https:zones["example.com"].id is "{zone_id}": {what}')
-
-
-def test_names_with_hyphens_make_no_two_alarms_of_one_name() -> None:
-    certificates = {
-        "backup-main": {"domains": ["a.example.com"], "zone": "example.com"},
-        "main": {"domains": ["b.example.com"], "zone": "example.com"},
-    }
-    nas = {
-        "office": {"address": "10.0.0.5", "certificates": ["backup-main"], "host": "a.example.com"},
-        "office-backup": {"address": "10.0.0.6", "certificates": ["main"], "host": "b.example.com"},
-    }
-    made = record(several(certificates, nas, alarm_email="me@example.com"))
-    assert made.error is None
-    assert len({name for name, _ in made.inputs().items()}) == len(made.resources)
-
-
-@pytest.mark.parametrize("prefix", ["synology-https/dev", "synology-https/alice.dev", "synology-https/a_b"])
-def test_a_dashboards_name_is_one_that_cloudwatch_takes(prefix: str) -> None:
-    titles = {dashboard_title(prefix, region) for region in ("eu-central-1", "us-east-1")}
-    assert len(titles) == 2
-    assert all(re.fullmatch("[A-Za-z0-9_-]{1,255}", title) for title in titles)
-
-
-def test_set_ups_tags_of_the_user_are_left_alone() -> None:
-    """IAM's console and set-up say in the user's tags what each access key is for."""
-    assert {"tags", "tagsAll"} <= set(record().one("aws:iam/user:User")["ignored"])
-    assert not record().one("aws:iam/role:Role", "renewer")["ignored"]
-
-
-def test_a_host_name_in_no_zone_of_the_stack_is_told() -> None:
-    certificates = {
-        "office": {
-            "domains": ["*.deep.example"],
-            "zone": "example.net",
-            "challenge_delegation": {"deep.example": "deep.example.net"},
-        }
-    }
-    made = record(several(certificates, {"rack": {"address": "10.0.0.5"}}))
-    assert made.warnings == [
-        "rack.deep.example is in no hosted zone of this stack: make its A record there, 10.0.0.5"
-    ]
 
 
 def test_likely_mistakes_are_warned_about() -> None:
@@ -489,107 +254,6 @@ def test_what_holds_something_keeps_its_place() -> None:
         f"{component}:HostedZones aws:route53/zone:Zone example.net",
         f"{component}:Renewer aws:cloudwatch/logGroup:LogGroup renewer",
     }
-
-
-# --- Names, tags, secrets ---------------------------------------------------------------------------------
-
-
-def test_the_bundle_is_for_the_functions_own_processor() -> None:
-    for architecture in ("arm64", "x86_64"):
-        made = record({"architecture": architecture}).one("aws:lambda/function:Function")["inputs"]
-        assert made["architectures"] == [architecture]
-        assert Path(str(made["code"])).name == f"{architecture}.zip"
-
-
-def test_the_schedules_role_trusts_the_scheduler_for_this_stacks_group_alone() -> None:
-    made = record()
-    trust = json.loads(made.one("aws:iam/role:Role", "schedule")["inputs"]["assumeRolePolicy"])
-    assert trust["Statement"][0]["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": "arn:aws:x:::certificates"}
-    }
-    assert trust["Statement"][0]["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    group = made.one("aws:scheduler/scheduleGroup:ScheduleGroup")["name"]
-    assert made.one(SCHEDULE)["inputs"]["groupName"] == f"{group}-1234567"
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        EVERYTHING,
-        {"domain": ".".join(["a" * 60] * 3), "nas_name": "n" * 60, "services": ["s" * 60]}
-        | {"alarm_email": "me@example.com"},
-    ],
-)
-def test_names_stay_within_awss_limits(settings: dict[str, Any]) -> None:
-    zones = {settings["domain"] or "example.com": "Z0123456789"}
-    made = record(settings, zones=zones)
-    assert made.error is None
-    for resource in made.resources:
-        longest = LONGEST.get(resource["type"])
-        if longest is not None:
-            assert len(resource["name"]) + AUTO_NAMED <= longest, resource["type"]
-            assert re.fullmatch(r"[A-Za-z0-9._-]+", resource["name"])
-
-
-def test_long_names_that_differ_at_their_end_stay_apart() -> None:
-    base = f"{'a' * 60}.example.com"
-    certificates = {
-        f"{base}.{one}": {"domains": [f"{one}.example.com"], "zone": "example.com"} for one in ("x", "y")
-    }
-    nas = {"rack": {"address": "10.0.0.5", "certificates": [f"{base}.x"]}}
-    names = [one["name"] for one in record(several(certificates, nas)).all(SCHEDULE)]
-    assert len(set(names)) == 2
-
-
-def test_everything_that_can_be_tagged_is() -> None:
-    made = record(EVERYTHING)
-    assert {one["type"] for one in made.resources} >= UNTAGGED
-    for one in made.resources:
-        if one["type"] not in UNTAGGED:
-            tags = one["inputs"]["tags"]
-            assert (tags["project"], tags["stack"]) == ("synology-https", "dev"), one["type"]
-
-
-def test_no_access_key_is_a_resource_and_nothing_is_kept_in_a_secrets_value() -> None:
-    made = record(EVERYTHING)
-    assert not [one for one in made.resources if "accessKey" in one["type"] or "secretVersion" in one["type"]]
-    users = made.all("aws:iam/user:User")
-    assert {one["name"] for one in users} == {"nas-attic", "nas-rack"}
-    assert all(one["inputs"]["forceDestroy"] is True for one in users)
-
-
-def test_each_nass_policy_has_its_own_secrets_and_namespace() -> None:
-    made = record(EVERYTHING)
-    for nas, secrets in {"attic": ["home"], "rack": ["home", "office"]}.items():
-        policy = json.loads(made.one("aws:iam/userPolicy:UserPolicy", f"nas-{nas}")["inputs"]["policy"])
-        read, _, report = policy["Statement"]
-        assert read["Resource"] == [f"arn:aws:x:::certificate-{name}" for name in secrets]
-        assert report["Condition"]["StringEquals"]["cloudwatch:namespace"] == f"synology-https/dev/{nas}"
-
-
-def test_secrets_that_do_not_fit_into_a_nass_policy_are_known_by_tag() -> None:
-    names = [f"c{number:02}" for number in range(30)]
-    certificates = {
-        one: {"domains": [f"{one}.example.com"], "zone": "example.com"} for one in [*names, "other"]
-    }
-    services = [f"{one}.example.com" for one in names[1:]]
-    nas = {
-        "rack": {"address": "10.0.0.5", "certificates": names, "services": services},
-        "attic": {"address": "10.0.0.6", "certificates": ["other"]},
-    }
-    made = record(several(certificates, nas))
-    secrets = made.all("aws:secretsmanager/secret:Secret")
-    tagged = [one["name"] for one in secrets if one["inputs"]["tags"].get("nas:rack") == "reads"]
-    assert tagged == [f"certificate-{one}" for one in names]
-    (policy,) = [
-        json.loads(one["inputs"]["policy"])
-        for one in made.all("aws:iam/userPolicy:UserPolicy")
-        if one["name"] == "nas-rack"
-    ]
-    for one in policy["Statement"][:2]:
-        prefix = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:synology-https/dev/certificate"
-        assert one["Resource"] == [f"{prefix}/*"]
-        assert one["Condition"]["StringEquals"]["aws:ResourceTag/nas:rack"] == "reads"
 
 
 # --- Outputs ----------------------------------------------------------------------------------------------

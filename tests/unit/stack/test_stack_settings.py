@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infrastructure.setting_values import from_json
 from infrastructure.settings import Settings, SettingsError, load_settings
 from local_cloud.stack.program import stack_config
+from tests.unit.stack.settings_samples import DECLARED, PROJECT, given_by, load, stack_defaults
 
-PROJECT = Path(__file__).parents[3]
-DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-WANTED = {"domain": "example.com", "nas_address": "192.168.0.10", "terms_agreed": "true"}
 LONGEST_LABEL = "a" * 63
-
-
-def given_by(values: Mapping[str, str | None]) -> Callable[[str], str | None]:
-    """Return what `pulumi.Config().get` would be with `values` over Pulumi.yaml's defaults."""
-    merged = {**stack_defaults(), **WANTED, **values}
-    return merged.get
-
-
-def stack_defaults() -> dict[str, str | None]:
-    return {
-        key: about["default"] if isinstance(about["default"], str) else json.dumps(about["default"])
-        for key, about in DECLARED.items()
-        if "default" in about
-    }
-
-
-def load(**values: str | None) -> Settings:
-    return load_settings(given_by(values))
 
 
 WRONG_SERVICES: list[Any] = [
@@ -376,53 +353,3 @@ def test_names_under_the_domain_may_be_as_long_as_dns_allows() -> None:
     assert len(load(domain=domain).challenges[domain][0]) == 253
     with pytest.raises(SettingsError, match="longer than 253"):
         load(domain=domain + "b")
-
-
-@given(st.sampled_from(["minute", "hour", "day"]), st.integers(1, 1_500))
-def test_the_window_is_whole_minutes_and_at_most_half_of_the_interval(unit: str, number: int) -> None:
-    expression = f"rate({number} {unit}{'' if number == 1 else 's'})"
-    interval = timedelta(**{f"{unit}s": number})
-    day = timedelta(days=1)
-    try:
-        (certificate,) = load(schedule=expression).certificates
-    except SettingsError:
-        assert interval > day
-        return
-    schedule = certificate.schedule
-    assert (schedule.expression, schedule.interval) == (expression, interval)
-    assert timedelta(0) <= schedule.window <= interval / 2
-    assert schedule.window % timedelta(minutes=1) == timedelta(0)
-    # An alarm's period is at most a day, and must hold a run wherever it begins.
-    assert schedule.window + interval <= day
-    assert schedule.window >= min(interval / 2 - timedelta(minutes=1), day - interval)
-
-
-def test_a_short_lived_certificate_is_looked_at_every_six_hours() -> None:
-    (certificate,) = load(profile="shortlived").certificates
-    assert (certificate.schedule.expression, certificate.schedule.window) == (
-        "rate(6 hours)",
-        timedelta(hours=3),
-    )
-    (slower,) = load(profile="shortlived", schedule="rate(12 hours)").certificates
-    assert slower.schedule.expression == "rate(12 hours)"
-
-
-@pytest.mark.parametrize(
-    ("profile", "days", "short"),
-    [
-        ("shortlived", "0", True),
-        ("shortlived", "6", True),
-        ("shortlived", "10", False),  # another authority's profile of that name
-        ("classic", "0", False),
-        ("classic", "90", False),
-        ("classic", "10", False),
-        ("classic", "9", True),
-        ("default", "1", True),
-    ],
-)
-def test_a_lifetime_is_short_by_its_days_and_else_by_the_profile(
-    profile: str, days: str, short: bool
-) -> None:
-    (certificate,) = load(profile=profile, lifetime_days=days).certificates
-    assert certificate.short_lived is short
-    assert certificate.schedule.interval == timedelta(hours=6 if short else 12)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from infrastructure.certificate_settings import zone_of
 from infrastructure.settings import Settings, SettingsError, load_settings
-from tests.unit.stack.test_stack_settings import stack_defaults
+from tests.unit.stack.settings_samples import stack_defaults
 
 EAB = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:zerossl-AbCdEf"
 ROLE = "arn:aws:iam::210987654321:role/dns-for-renewer"
