@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from infrastructure.certificate_settings import load_certificates
+from synology_setup.schedule import EVERY_HOURS
 from tests.unit.stack.program_settings import ALARM, EVERYTHING, TOPIC, depended_on, metric_of
 from tests.unit.stack.recording import record, several
 
@@ -173,6 +174,25 @@ def test_an_ordinary_life_with_its_renewals_sets_no_alarm_off(
     for name in (f"issued-ends-{certificate}", f"renewer-silent-{certificate}"):
         alarm = alarms()[name]
         # From the first full evaluation on; before it there is no data to miss.
+        for now in range(3 * 24 * HOUR, 199 * 24 * HOUR, HOUR):
+            assert not goes_off(alarm, reports, now), (name, now / HOUR)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "lifetime", "renewed_at"),
+    [("home", 90, 1 / 3), ("home", 45, 0.25), ("office", 6.66, 0.5)],
+)
+def test_an_ordinary_life_on_a_nas_sets_no_alarm_off(
+    certificate: str, lifetime: float, renewed_at: float
+) -> None:
+    """Its agent runs every six hours, so it serves the old certificate for that much longer at most."""
+    served = lifetime * (1 - renewed_at) * 24 * HOUR  # from one renewal to the next
+    reports = {
+        at: 1 - ((at - 6 * HOUR) % served + 6 * HOUR) / (lifetime * 24 * HOUR)
+        for at in range(0, 200 * 24 * HOUR, EVERY_HOURS * HOUR)
+    }
+    for name in (f"served-ends-rack_{certificate}", "nas-silent-rack"):
+        alarm = alarms()[name]
         for now in range(3 * 24 * HOUR, 199 * 24 * HOUR, HOUR):
             assert not goes_off(alarm, reports, now), (name, now / HOUR)
 
