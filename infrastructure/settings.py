@@ -105,10 +105,9 @@ class Settings:
         """Return a line for each certificate that shares names with one before it."""
         found = []
         same: dict[tuple[str, frozenset[str]], str] = {}
-        by_domain: dict[str, str] = {}  # each wildcard, and each name
-        by_parent: dict[
-            str, tuple[str, str]
-        ] = {}  # what a wildcard stands under -> a name that it is good for
+        by_domain: dict[str, str] = {}
+        # What a wildcard stands under -> a name that it is good for, and that name's certificate.
+        by_parent: dict[str, tuple[str, str]] = {}
         for one in self.certificates:
             twin = same.setdefault((one.directory, frozenset(one.domains)), one.name)
             if twin != one.name:
