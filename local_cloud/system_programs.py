@@ -17,12 +17,13 @@ from local_cloud.processes import alone
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on the PATH of a Debian user
 _PACKAGES = {"nginx": "nginx", "pebble": "pebble", "sshd": "openssh-server"}
+_LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/local/lib", "opt/homebrew/lib")
 _INSTALL_LINES = (  # manager, the line's start, packages that it lacks
     ("apt-get", "sudo apt-get install", ()),
     ("dnf", "sudo dnf install", ("pebble",)),
     ("brew", "brew install", ()),
 )
-_BREW_PACKAGES = {"sshd": "openssh"}
+_BREW_PACKAGES = {"sshd": "openssh", "faketime": "libfaketime"}
 _APT_SECONDS = 600
 _DPKG_STATUS = Path("/var/lib/dpkg/status")
 _LOADER_PACKAGES = ("libc6_",)  # another C library than the running loader's crashes every program
@@ -66,6 +67,28 @@ def provide(programs: Sequence[str], build: Path) -> dict[str, Path]:
             _unpack(missing, build.resolve())
             found |= {program: _wrap(program, tools) for program in missing}
     return {program: found[program] for program in programs}
+
+
+def provide_library(name: str, program: str, build: Path) -> Path:
+    """Return the path of a library that comes with a program's packages, as `faketime/libfaketime.so.1`.
+
+    Raises:
+        ProgramMissing: the program cannot be had, or it brings no such library.
+    """
+    roots = (Path("/"), build.resolve() / "tools")
+    found = _library(name, roots)
+    if found is None:
+        provide([program], build)
+        found = _library(name, roots)
+    if found is None:
+        raise ProgramMissing(f"{program} brings no {name}. To install: {install_line([program])}")
+    return found
+
+
+def _library(name: str, roots: Sequence[Path]) -> Path | None:
+    folders = (root / folder for root in roots for folder in _LIBRARY_FOLDERS)
+    places = (place for folder in folders for place in (folder, *sorted(folder.glob("*-linux-gnu*"))))
+    return next((place / name for place in places if (place / name).is_file()), None)
 
 
 def install_line(programs: Sequence[str]) -> str:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import os
+import select
 import socketserver
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIServer
@@ -26,14 +29,18 @@ def main() -> None:
     parser.add_argument("--lifetime-seconds", type=int, required=True)
     parser.add_argument("--certificate", type=Path, required=True)
     parser.add_argument("--key", type=Path, required=True)
+    parser.add_argument("--closed", type=Path, required=True, help="while this file is there, none is served")
+    parser.add_argument("--revoked", type=Path, required=True, help="the revocation list that it writes")
     options = parser.parse_args()
+    sleep_while_time_is_moved()
     ask_dns_on_port(options.dns_port)
     issue_for(options.lifetime_seconds)
     fail_orders_with_their_authorizations()
+    renew_what_is_revoked(options.revoked)
     wsgi: Any = importlib.import_module("acme2certifier.share.acme2certifier_wsgi")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(options.certificate, options.key)
-    server = HttpsServer((_LOOPBACK, options.port), wsgi.get_handler_cls(), tls)
+    server = HttpsServer((_LOOPBACK, options.port), wsgi.get_handler_cls(), tls, options.closed)
     server.set_app(wsgi.application)
     server.serve_forever()
 
@@ -82,14 +89,45 @@ def fail_orders_with_their_authorizations() -> None:
     repository.update_authorization_status = update_authorization_status
 
 
+def renew_what_is_revoked(revocations: Path) -> None:
+    """Answer a window in the past for what is on the revocation list (RFC 9773 section 4.2).
+
+    acme2certifier does not look at revocation where it answers renewal information.
+    """
+    renewal: Any = importlib.import_module("acme2certifier.acme_srv.renewalinfo").Renewalinfo
+    x509: Any = importlib.import_module("cryptography.x509")
+    generate = renewal._generate_renewalinfo_window
+
+    def generate_window(self: Any, certificate: Any) -> Any:
+        answer = generate(self, certificate)
+        if not answer or not certificate.get("cert") or not revocations.exists():
+            return answer
+        leaf = x509.load_pem_x509_certificates(certificate["cert"].encode())[0]
+        listed = x509.load_pem_x509_crl(revocations.read_bytes())
+        if listed.get_revoked_certificate_by_serial_number(leaf.serial_number) is None:
+            return answer
+        began = leaf.not_valid_before_utc
+        moments = (began, began + datetime.timedelta(seconds=1))
+        start, end = (moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in moments)
+        return {"suggestedWindow": {"start": start, "end": end}}
+
+    renewal._generate_renewalinfo_window = generate_window
+
+
+def sleep_while_time_is_moved() -> None:
+    """Under libfaketime 0.9.10 time.sleep fails: it takes Python's monotonic deadline for a faked one."""
+    if "FAKETIME_TIMESTAMP_FILE" in os.environ:
+        time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+
+
 class HttpsServer(socketserver.ThreadingMixIn, WSGIServer):
     """wsgiref's server with TLS, the handshake in the connection's own thread."""
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], handler: Any, tls: ssl.SSLContext) -> None:
-        """Bind the address."""
-        self._tls = tls
+    def __init__(self, address: tuple[str, int], handler: Any, tls: ssl.SSLContext, closed: Path) -> None:
+        """Bind the address; while the file `closed` is there, connections are cut at once."""
+        self._tls, self._closed = tls, closed
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
@@ -98,6 +136,10 @@ class HttpsServer(socketserver.ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = _LOOPBACK, self.server_address[1]
         self.setup_environ()
         self.base_environ["HTTPS"] = "on"
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
+        """Tell whether to serve the connection: not while the server plays dead."""
+        return not self._closed.exists()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Shake hands, then handle the request; a client that hangs up is no event."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -44,9 +45,15 @@ class LocalAws(Startable):
             aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="1")
     """
 
-    def __init__(self, build_dir: Path) -> None:
-        """Describe the local AWS; `start` starts it."""
+    def __init__(self, build_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Describe the local AWS; `start` starts it.
+
+        Args:
+            build_dir: where its environment is, and everything that it writes.
+            environment: what it and its Lambdas see besides.
+        """
         self._build = build_dir.resolve()
+        self._environment = dict(environment or {})
         self._venv = self._build / "ministack-venv"
         self.python = self._venv / "bin" / "python"  # the interpreter of the Lambdas, too
         self._port = 0
@@ -81,7 +88,7 @@ class LocalAws(Startable):
             "local AWS",
             [self.python, "-B", _LAUNCHER],
             log=state.with_suffix(".log"),
-            env=_environment(self._venv, state, self._port),
+            env={**_environment(self._venv, state, self._port), **self._environment},
             cwd=state,
         )
         self._service.start(ready=lambda: accepts_connections(self._port), seconds=_START_SECONDS)

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +47,8 @@ class Job:
         at: number of the step before which the fault happens, from 0; -1 for none.
         fault: `kill`, or one of ERRORS, which only befalls steps on files.
         command_seconds: what a command gets; less than the agent's own where one is to hang.
+        pause_seconds: between two tries of a call to AWS; None leaves the product's own.
+        mutation: one of MUTATIONS, a fault put into the product; empty for none.
     """
 
     arguments: list[str]
@@ -53,6 +56,8 @@ class Job:
     at: int = -1
     fault: str = ""
     command_seconds: float = 60.0
+    pause_seconds: float | None = None
+    mutation: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,12 @@ class Ending:
 class ForkedAgent:
     """The warmed process, and the one run that it is busy with."""
 
-    def __init__(self) -> None:
-        """Start it."""
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it, with `environment` besides."""
         root = Path(__file__).resolve().parents[2]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.sweep.forked_agent"],
-            env={"PATH": os.defpath, "PYTHONPATH": str(root), "NO_PROXY": "*"},
+            env={"PATH": os.defpath, "PYTHONPATH": str(root), "NO_PROXY": "*", **(environment or {})},
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -134,12 +139,24 @@ def _run(job: Job, steps: list[str]) -> int:
     os.dup2(log, 2)
     synology_agent.dsm.COMMAND_SECONDS = job.command_seconds  # type: ignore[assignment]
     synology_agent.serving.PROBE_PAUSE_SECONDS = _PROBE_PAUSE_SECONDS
+    if job.pause_seconds is not None:
+        synology_agent.aws.PAUSE_SECONDS = job.pause_seconds
+    if job.mutation:
+        MUTATIONS[job.mutation]()
     _watch(job, steps)
     try:
         return cli.main(job.arguments)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def _blind_probe() -> None:
+    """Find no port that serves another leaf than it should."""
+    synology_agent.serving.stale_ports = lambda *_: []
+
+
+MUTATIONS = {"blind-probe": _blind_probe}
 
 
 def _watch(job: Job, steps: list[str]) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,8 @@ from botocore.config import Config
 import lambda_renewer.account
 import lambda_renewer.delegation
 import lambda_renewer.issue  # noqa: F401 - all that the handler imports when it is needed
-from lambda_renewer import aws, clock, errors
+from lambda_renewer import aws, clock, decide, errors
+from lambda_renewer.document import Certificate
 from lambda_renewer.errors import RenewerError
 from lambda_renewer.handler import handler
 from lambda_renewer.waiting import Deadline
@@ -43,6 +44,9 @@ class Job:
         log: file that gets the run's output, appended.
         hours: the renewer's clock is that much ahead.
         aws_attempts: how often botocore sends a request; None leaves the product's own.
+        dies_at: number of the piece that it would send, from 0, before which it is killed; -1 for none.
+        environment: variables of this run.
+        mutation: one of MUTATIONS, a fault put into the product; empty for none.
     """
 
     event: dict[str, Any]
@@ -50,6 +54,9 @@ class Job:
     log: str
     hours: int = 0
     aws_attempts: int | None = None
+    dies_at: int = -1
+    environment: dict[str, str] = field(default_factory=dict)
+    mutation: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class ForkedHandler:
         own = {name: value for name, value in os.environ.items() if name == "PYTHONPYCACHEPREFIX"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.sweep.forked_handler"],
-            env={**own, **environment, "PYTHONPATH": str(root)},
+            env={**own, "PYTHONPATH": str(root), **environment},
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -168,8 +175,10 @@ def _run(job: Job) -> Ending:
     log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    os.environ["ACCOUNT_SECRET"] = job.account_secret
+    os.environ.update(job.environment, ACCOUNT_SECRET=job.account_secret)
     _patch(job)
+    if job.dies_at >= 0:
+        _die_before(job.dies_at)
     try:
         return Ending(killed=False, outcome=handler(job.event, _Context()))
     except Exception as error:
@@ -194,11 +203,41 @@ def _patch(job: Job) -> None:
     def now() -> datetime:
         return datetime.now(UTC) + timedelta(hours=job.hours)
 
-    clock.now = now
-    errors.now = now  # type: ignore[attr-defined]
+    if job.hours:
+        clock.now = now
+        errors.now = now  # type: ignore[attr-defined]
+    if job.mutation:
+        MUTATIONS[job.mutation]()
     if job.aws_attempts is not None:
         retries: Any = {"mode": "standard", "total_max_attempts": job.aws_attempts}
         aws._CONFIG = aws._CONFIG.merge(Config(retries=retries))
+
+
+def _die_before(number: int) -> None:
+    """Kill this process before it sends so many pieces of requests: heads and bodies, to AWS and to ACME."""
+    sent = 0
+
+    def hook(event: str, _arguments: tuple[Any, ...]) -> None:
+        nonlocal sent
+        if event == "http.client.send":
+            if sent == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            sent += 1
+
+    sys.addaudithook(hook)
+
+
+def _renew_late() -> None:
+    """Decide as if a certificate were due when a tenth of its life is left, and as if nobody asked ARI."""
+
+    def due(certificate: Certificate, _window: object) -> tuple[datetime, str]:
+        lifetime = certificate.not_after - certificate.not_before
+        return certificate.not_after - lifetime / 10, "a tenth of its lifetime"
+
+    decide._due = due
+
+
+MUTATIONS = {"renew-late": _renew_late}
 
 
 class _Context:
