@@ -111,7 +111,7 @@ def secret(local_aws: LocalAws) -> Secret:
 @pytest.fixture(scope="session")
 def warm_dsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmDsm]:
     """The simulated DSM's programs, started once: an install runs dozens of them."""
-    with WarmDsm(tmp_path_factory.mktemp("warm") / "socket") as warm:
+    with WarmDsm() as warm:
         yield warm
 
 

@@ -157,7 +157,7 @@ class Bench:
             packages=scenario.packages,
             version=scenario.version,
         ).create()
-        self.warm = stack.enter_context(WarmDsm(self._work / "socket"))
+        self.warm = stack.enter_context(WarmDsm())
         self.warm.use_in(self.dsm.root)
         self.agent = stack.enter_context(ForkedAgent())
         self._secrets = aws.client("secretsmanager")

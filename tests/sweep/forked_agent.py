@@ -8,6 +8,7 @@ or starts a command is counted, and at one of them the fault happens before the 
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import signal
@@ -109,6 +110,7 @@ class ForkedAgent:
 
 def main() -> None:
     """Serve jobs until the input ends."""
+    gc.freeze()  # a child's first collection would copy all pages of this process
     for line in sys.stdin:
         _serve(Job(**json.loads(line)))
 

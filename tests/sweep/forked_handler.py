@@ -6,6 +6,7 @@ child that runs the handler, and prints two lines: the child's pid, and how the 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -139,6 +140,7 @@ class ForkedHandler:
 def main() -> None:
     """Serve jobs until the input ends."""
     _warm()
+    gc.freeze()  # a child's first collection would copy all pages of this process
     for line in sys.stdin:
         _serve(Job(**json.loads(line)))
 

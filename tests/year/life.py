@@ -7,7 +7,6 @@ TASK is a JSON file: `scenario`, `stack`, `work`, `build`, `nginx`, `moved`. The
 from __future__ import annotations
 
 import json
-import random
 import socket
 import ssl
 import sys
@@ -42,11 +41,10 @@ class Life:
         self._world, self._clock, self._plan, self._stack = world, clock, plan, stack
         self._record = Record()
         self._trust = ssl.create_default_context(cadata=world.ca.issuing_root())
-        self._current: dict[str, int] = {}  # serial -> when it was first AWSCURRENT
+        self._current: dict[str, int] = {}  # serial -> when it was first AWSCURRENT, in that order
         self._due = 0.0
         self._installed = ""
         self._read_log, self._read_metrics = 0, seconds_of(START)
-        self._dying = random.Random(f"dying {plan.scenario.seed}")
 
     def live(self) -> Record:
         """Let everything happen, and return what was seen."""
@@ -88,10 +86,10 @@ class Life:
         said = str(ending.error or outcome.get("reason", ""))
         self._record.runs.append(Run(at, "renewer", ended, said, bool(outcome.get("renewed"))))
         self._note_due(ending)
-        if ended == "died" or outcome.get("renewed"):
-            serial = self._world.current().get("serial")
+        if ended != "well" or outcome.get("renewed"):
+            serial = self._world.current_serial()
             if serial:
-                self._current.setdefault(str(int(serial, 16)), at)
+                self._current.setdefault(serial, at)
         self._note_printed(at)
         errors = float(ended != "well")  # Lambda's own metric: runs that raised, or did not end
         name = {"FunctionName": self._stack.function_name}
@@ -106,13 +104,14 @@ class Life:
 
     def _run_agent(self, event: Event, at: int) -> None:
         self._look(at)
-        busy = self._world.current().get("serial") != self._installed
+        current = next(reversed(self._current), "")
+        busy = current != self._installed
         self._world.dsm.switch(no_reload=True if event.no_reload else "non-default")
         dies_at = -1 if event.dies is None else int(event.dies * (_BUSY_STEPS if busy else _IDLE_STEPS))
         ending = self._world.run_agent(dies_at, self._plan.scenario.mutation)
         ended = "died" if ending.exit_code is None else "well" if ending.exit_code == 0 else "failed"
         if ended == "well":
-            self._installed = self._world.current().get("serial", "")
+            self._installed = current
         self._record.runs.append(Run(at, "agent", ended, f"exit code {ending.exit_code}"))
         if at - self._read_metrics > _ASKED_SECONDS:
             self._note_reported(at)

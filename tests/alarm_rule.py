@@ -1,0 +1,58 @@
+"""When CloudWatch has an alarm on, as it documents it: what the local AWS does not show.
+
+An alarm is on while each of its `evaluation_periods` last periods breaches; where one has no data,
+`treat_missing_data` decides. Periods end at the moment of the look:
+docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html and alarms-and-missing-data.html.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "LessThanThreshold": lambda value, threshold: value < threshold,
+    "GreaterThanThreshold": lambda value, threshold: value > threshold,
+}
+_STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "Maximum": max,
+    "Sum": sum,
+    "SampleCount": lambda values: float(len(values)),
+}
+_MISSING = {"breaching": True, "notBreaching": False}
+
+
+class Alarm:
+    """One alarm and the values of its metric.
+
+    Example:
+        >>> alarm = Alarm(definition, [(0, 1.0), (3600, 0.0)])
+        >>> alarm.is_on(7200)
+        False
+    """
+
+    def __init__(self, definition: Mapping[str, Any], reports: Sequence[tuple[float, float]]) -> None:
+        """Take the definition, as Pulumi sends it to AWS, and (seconds, value) of each report.
+
+        Raises:
+            KeyError: the definition has a comparison, a statistic or a treatment that is not known here.
+        """
+        ordered = sorted(reports)
+        self._times = [at for at, _ in ordered]
+        self._values = [value for _, value in ordered]
+        self._compare = _COMPARE[definition["comparisonOperator"]]
+        self._statistic = _STATISTICS[definition["statistic"]]
+        self._missing = _MISSING[definition["treatMissingData"]]
+        self._threshold = float(definition["threshold"])
+        self.period, self.periods = int(definition["period"]), int(definition["evaluationPeriods"])
+
+    def is_on(self, now: float) -> bool:
+        """Tell whether it is on at `now`, in seconds."""
+        return all(self._breaches(now - number * self.period) for number in range(self.periods))
+
+    def _breaches(self, end: float) -> bool:
+        first, last = (bisect_right(self._times, moment) for moment in (end - self.period, end))
+        if first == last:
+            return self._missing
+        return self._compare(self._statistic(self._values[first:last]), self._threshold)
