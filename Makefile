@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help demo docs test sweep tools engine lint agent lock clean
+.PHONY: help demo docs test sweep year tools engine lint agent lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job end to end on the embedded cloud; KEEP=1 leaves it up"
 	@echo "make test    unit and integration tests"
 	@echo "make sweep   every fault at every request, step of an install, and command of a set-up"
+	@echo "make year    the renewer and the agent through a year of outages; LIFETIMES=\"6 45\" SEEDS=\"1 2\" for some"
 	@echo "make tools   Pulumi's CLI, built with Go where there is none"
 	@echo "make engine  the stack on Pulumi's real engine, with a provider of ours"
 	@echo "make lint    ruff and mypy (strict)"
@@ -35,6 +36,9 @@ sweep: .venv/installed
 	$(VENV) -m tests.sweep.renewer_sweep
 	$(VENV) -m tests.sweep.agent_sweep
 	EVERY_POINT=1 $(VENV) -m pytest -q -n auto --maxprocesses 4 tests/integration/test_setup_interrupted.py
+
+year: .venv/installed
+	$(VENV) -m tests.year --lifetimes $(LIFETIMES) --seeds $(SEEDS)
 
 tools: .venv/installed
 	@$(VENV) -m local_cloud.engine.cli

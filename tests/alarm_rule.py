@@ -1,7 +1,8 @@
 """When CloudWatch has an alarm on, as it documents it: what the local AWS does not show.
 
-An alarm is on while each of its `evaluation_periods` last periods breaches; where one has no data,
-`treat_missing_data` decides. Periods end at the moment of the look:
+An alarm is on while each of its `evaluation_periods` last periods breaches. Where one has no data,
+`treat_missing_data` decides: it breaches, it does not, or (`ignore`) the alarm stays as it was. Periods end
+at the moment of the look:
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html and alarms-and-missing-data.html.
 """
 
@@ -20,7 +21,7 @@ _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Sum": sum,
     "SampleCount": lambda values: float(len(values)),
 }
-_MISSING = {"breaching": True, "notBreaching": False}
+_MISSING = {"breaching": True, "notBreaching": False, "ignore": None}
 
 
 class Alarm:
@@ -45,14 +46,18 @@ class Alarm:
         self._statistic = _STATISTICS[definition["statistic"]]
         self._missing = _MISSING[definition["treatMissingData"]]
         self._threshold = float(definition["threshold"])
-        self.period, self.periods = int(definition["period"]), int(definition["evaluationPeriods"])
+        self._period, self._periods = int(definition["period"]), int(definition["evaluationPeriods"])
+        self._was_on = False
 
     def is_on(self, now: float) -> bool:
-        """Tell whether it is on at `now`, in seconds."""
-        return all(self._breaches(now - number * self.period) for number in range(self.periods))
+        """Tell whether it is on at `now`, in seconds; looks are taken in the order of time."""
+        found = [self._breaches(now - number * self._period) for number in range(self._periods)]
+        if None not in found:
+            self._was_on = all(found)
+        return self._was_on
 
-    def _breaches(self, end: float) -> bool:
-        first, last = (bisect_right(self._times, moment) for moment in (end - self.period, end))
+    def _breaches(self, end: float) -> bool | None:
+        first, last = (bisect_right(self._times, moment) for moment in (end - self._period, end))
         if first == last:
             return self._missing
         return self._compare(self._statistic(self._values[first:last]), self._threshold)

@@ -140,7 +140,7 @@ class Acme2Certifier(AcmeServer):
         return sorted(found, key=lambda one: one.not_valid_before_utc)
 
     def revoke_everything(self) -> None:
-        """Revoke all that was issued, as after a fault of the authority's own: it is on the list from now on."""
+        """Revoke all that was issued, as after a fault of the authority's own."""
         now = datetime.datetime.now(datetime.UTC)
         builder = (
             x509.CertificateRevocationListBuilder()

@@ -117,7 +117,7 @@ def renew_what_is_revoked(revocations: Path) -> None:
 def sleep_while_time_is_moved() -> None:
     """Under libfaketime 0.9.10 time.sleep fails: it takes Python's monotonic deadline for a faked one."""
     if "FAKETIME_TIMESTAMP_FILE" in os.environ:
-        time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+        time.sleep = lambda seconds, /: select.select([], [], [], float(seconds)) and None
 
 
 class HttpsServer(socketserver.ThreadingMixIn, WSGIServer):

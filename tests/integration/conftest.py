@@ -109,7 +109,7 @@ def secret(local_aws: LocalAws) -> Secret:
 
 
 @pytest.fixture(scope="session")
-def warm_dsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmDsm]:
+def warm_dsm() -> Iterator[WarmDsm]:
     """The simulated DSM's programs, started once: an install runs dozens of them."""
     with WarmDsm() as warm:
         yield warm

@@ -1,12 +1,13 @@
-"""What must hold in a year: each check returns what did not, in sentences; nothing is proven by an empty year."""
+"""What must hold in a year: each check returns what did not, in sentences."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 
-from tests.year.plan import DAY, LONGEST_OUTAGE, LEAST_BETWEEN, START, Part, Plan, is_down
+from tests.year.plan import DAY, LONGEST_OUTAGE, START, Part, Plan, is_down
 from tests.year.record import Issued, Record, Run, Sight, moment_of, seconds_of
 from tests.year.stack import Stack
 
@@ -44,11 +45,9 @@ def check_served(record: Record, plan: Plan) -> Iterator[str]:
         if sight.error:
             yield f"{when}: a gap: {sight.error}"
             continue
-        left, life = sight.end - sight.at, sight.end - sight.begin
-        short = life < _SHORT.total_seconds()
-        least = LEAST_OF_SHORT.total_seconds() if short else life * LEAST_SHARE
-        if left < least:
-            yield f"{when}: {left / DAY.total_seconds():.2f} of {life / DAY.total_seconds():.0f} days are left"
+        left, life = (timedelta(seconds=sight.end - one) for one in (sight.at, sight.begin))
+        if left < (LEAST_OF_SHORT if life < _SHORT else life * LEAST_SHARE):
+            yield f"{when}: {left / DAY:.2f} of {life / DAY:.0f} days are left"
     if seen < plan.scenario.days:
         yield f"there were only {seen} looks at what is served"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.alarm_rule import Alarm
 from tests.year.checks import LEAST_SHARE, current_at
@@ -139,7 +140,7 @@ def times_on(alarms: Mapping[str, Alarm], plan: Plan) -> dict[str, int]:
     found = {}
     for name, alarm in alarms.items():
         states = [False, *(alarm.is_on(now) for now in hours(plan))]
-        found[name] = sum(now and not before for before, now in zip(states, states[1:], strict=False))
+        found[name] = sum(now and not before for before, now in pairwise(states))
     return found
 
 

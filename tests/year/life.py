@@ -70,9 +70,10 @@ class Life:
         elif event.kind == "revoke":
             self._world.ca.revoke_everything()
         elif event.part is not None:
-            if event.kind == "down":
+            if event.kind == "down":  # the NAS may stay away for longer than the local AWS keeps values
                 if event.part == "nas":
                     self._look(at)
+                    self._note_reported(at)
                 self._world.take_down(event.part)
             else:
                 self._world.bring_up(event.part)
@@ -158,7 +159,9 @@ class Life:
 
     def _note_issued(self) -> None:
         for one in self._world.ca.issued():
-            begin, end = (seconds_of(moment) for moment in (one.not_valid_before_utc, one.not_valid_after_utc))
+            begin, end = (
+                seconds_of(moment) for moment in (one.not_valid_before_utc, one.not_valid_after_utc)
+            )
             serial = str(one.serial_number)
             self._record.issued.append(Issued(serial, begin, end, self._current.get(serial, 0)))
 

@@ -1,4 +1,4 @@
-"""What happens in a year, by a seed: when the schedules run, what is down, who dies, what the authority does."""
+"""What happens in a year, by a seed: when the schedules run, what is down, who dies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ NO_RELOAD_IN = 4  # one install in so many, after which DSM does not reload ngin
 _BOOT = timedelta(minutes=2)  # after it, the task at boot-up runs: synology_setup.schedule
 _SETUP = HOUR  # after the stack was made, set-up has put the agent on the NAS
 _AGENT_HOURS = (0, 6, 12, 18)
-_ORDER: dict[Kind, int] = {"up": 0, "down": 1, "lifetime": 2, "revoke": 3, "renewer": 4, "agent": 5, "boot": 6}
+_ORDER: dict[Kind, int] = {
+    "up": 0,
+    "down": 1,
+    "lifetime": 2,
+    "revoke": 3,
+    "renewer": 4,
+    "agent": 5,
+    "boot": 6,
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Scenario:
     @property
     def short_lived(self) -> bool:
         """Whether the lifetime is under ten days."""
-        return self.lifetimes[0][1] < 10  # noqa: PLR2004
+        return self.lifetimes[0][1] < 10
 
     @property
     def title(self) -> str:
@@ -122,13 +130,16 @@ def make_plan(scenario: Scenario, interval: timedelta, window: timedelta) -> Pla
     outages: tuple[Outage, ...] = ()
     revoked = None
     if scenario.chaos:
-        outages = tuple(_outages(random.Random(f"outages {scenario.seed}"), scenario.days))
+        outages = tuple(_outages(_random("outages", scenario), scenario.days))
         if scenario.renewal_info:
-            revoked = _revocation(random.Random(f"revocation {scenario.seed}"), outages, scenario.days)
+            revoked = _revocation(_random("revocation", scenario), outages, scenario.days)
     events = [
         *_renewer_runs(scenario, interval, window),
         *_agent_runs(scenario, outages),
-        *(Event(START + day * DAY, _ORDER["lifetime"], "lifetime", number=n) for day, n in scenario.lifetimes[1:]),
+        *(
+            Event(START + day * DAY, _ORDER["lifetime"], "lifetime", number=n)
+            for day, n in scenario.lifetimes[1:]
+        ),
     ]
     if revoked:
         events.append(Event(revoked, _ORDER["revoke"], "revoke"))
@@ -170,7 +181,7 @@ def _revocation(rng: random.Random, outages: Sequence[Outage], days: int) -> dat
 
 def _renewer_runs(scenario: Scenario, interval: timedelta, window: timedelta) -> Iterator[Event]:
     """Yield the first run, which `pulumi up` makes, and the schedule's, each somewhere in its window."""
-    rng = random.Random(f"renewer {scenario.seed}")
+    rng = _random("renewer", scenario)
     yield Event(START, _ORDER["renewer"], "renewer")
     for number in range(1, scenario.days * DAY // interval):
         late = timedelta(seconds=rng.randrange(window // timedelta(seconds=1)))
@@ -183,7 +194,7 @@ def _agent_runs(scenario: Scenario, outages: Sequence[Outage]) -> Iterator[Event
 
     A NAS that slept has not booted: it runs by the clock again.
     """
-    rng = random.Random(f"agent {scenario.seed}")
+    rng = _random("agent", scenario)
     rank = _ORDER["agent"]
     yield Event(START + _SETUP, rank, "agent")
     minute = timedelta(minutes=rng.randrange(3, 58))
@@ -196,6 +207,11 @@ def _agent_runs(scenario: Scenario, outages: Sequence[Outage]) -> Iterator[Event
     for one in outages:
         if one.part == "nas" and not one.is_sleep:
             yield Event(one.end + _BOOT, _ORDER["boot"], "boot")
+
+
+def _random(what: str, scenario: Scenario) -> random.Random:
+    """Return what draws one kind of thing, so that none depends on how many of another there are."""
+    return random.Random(f"{what} {scenario.seed}")  # noqa: S311 - no secret
 
 
 def _fate(rng: random.Random, scenario: Scenario) -> float | None:

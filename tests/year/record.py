@@ -1,4 +1,4 @@
-"""What was seen in a year: the runs and how they ended, what was served, what was issued, what was reported."""
+"""What was seen in a year: how the runs ended, what was served, what was issued, what was reported."""
 
 from __future__ import annotations
 

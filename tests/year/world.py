@@ -1,4 +1,4 @@
-"""The parts of a year, on one moved clock: the local AWS, the authority, the DNS, the NAS, the two programs."""
+"""The parts of a year, on one moved clock: local AWS, authority, DNS, NAS, and the two programs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 import os
 import socket
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from infrastructure.policies import nas_policy, renewer_policy
 from local_cloud.acme import Acme2Certifier
@@ -37,8 +37,16 @@ class World:
     """
 
     def __init__(
-        self, work: Path, build: Path, nginx: str, stack: Stack, opened: ExitStack, *, lifetime_seconds: int,
-        renewal_info: bool, moved: dict[str, str],
+        self,
+        work: Path,
+        build: Path,
+        nginx: str,
+        stack: Stack,
+        opened: ExitStack,
+        *,
+        lifetime_seconds: int,
+        renewal_info: bool,
+        moved: dict[str, str],
     ) -> None:
         """Start all parts; `opened` stops them.
 
@@ -60,7 +68,11 @@ class World:
         profiles = {stack.event["profile"]: "ours"} if stack.event["profile"] != "classic" else {}
         self.ca = opened.enter_context(
             Acme2Certifier(
-                work / "ca", self._dns.port, lifetime_seconds, build=build, renewal_info=renewal_info,
+                work / "ca",
+                self._dns.port,
+                lifetime_seconds,
+                build=build,
+                renewal_info=renewal_info,
                 profiles=profiles,
             )
         )
@@ -81,7 +93,9 @@ class World:
         self._agent = opened.enter_context(forked_agent.ForkedAgent({**moved, **no_roots}))
         self._key = self._aws.user(
             "nas",
-            nas_policy(certificate_arns=[self._certificate], metric_namespace=stack.agent["metric_namespace"]),
+            nas_policy(
+                certificate_arns=[self._certificate], metric_namespace=stack.agent["metric_namespace"]
+            ),
         )
         (self.dsm.root / _HOME).mkdir(parents=True)
         (self.dsm.root / _HOME / "ca.pem").write_text(self.ca.issuing_root())
@@ -106,7 +120,12 @@ class World:
             for part, name in (("route53", "ROUTE_53"), ("secretsmanager", "SECRETS_MANAGER"))
         }
         job = forked_handler.Job(
-            event, self._account, str(self.renewer_log), aws_attempts=1, dies_at=dies_at, environment=down,
+            event,
+            self._account,
+            str(self.renewer_log),
+            aws_attempts=1,
+            dies_at=dies_at,
+            environment=down,
             mutation=mutation if mutation in forked_handler.MUTATIONS else "",
         )
         return self._renewer.run(job)
@@ -147,7 +166,9 @@ class World:
         serial = json.loads(answer["SecretString"]).get("serial")
         return str(int(serial, 16)) if serial else ""
 
-    def reported(self, metric: str, certificate: str, start: float, end: float) -> list[tuple[int, float]]:
+    def reported(
+        self, metric: str, certificate: str, start: datetime, end: datetime
+    ) -> list[tuple[int, float]]:
         """Return what the agent sent of a metric between two moments, by the minute, as CloudWatch has it."""
         answer = self._metrics.get_metric_statistics(
             Namespace=self._stack.agent["metric_namespace"],
@@ -170,7 +191,11 @@ class World:
             self._configure_agent()
 
     def _endpoint(self, part: str) -> str:
-        return f"http://{LOOPBACK}:{self._nowhere.getsockname()[1]}" if part in self._down else self._aws.endpoint
+        return (
+            f"http://{LOOPBACK}:{self._nowhere.getsockname()[1]}"
+            if part in self._down
+            else self._aws.endpoint
+        )
 
     def _make_zone(self) -> str:
         zone = self._aws.client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="1")

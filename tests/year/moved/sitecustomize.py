@@ -6,10 +6,11 @@ it fakes, although FAKETIME_DONT_FAKE_MONOTONIC is set; the call fails with EINV
 
 import select
 import time
+from typing import SupportsIndex
 
 
-def _sleep(seconds: float) -> None:
-    select.select([], [], [], seconds)
+def _sleep(seconds: SupportsIndex | float, /) -> None:
+    select.select([], [], [], float(seconds))
 
 
 time.sleep = _sleep
