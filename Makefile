@@ -38,7 +38,7 @@ sweep: .venv/installed
 	EVERY_POINT=1 $(VENV) -m pytest -q -n auto --maxprocesses 4 tests/integration/test_setup_interrupted.py
 
 year: .venv/installed
-	$(VENV) -m tests.year --lifetimes $(LIFETIMES) --seeds $(SEEDS)
+	$(VENV) -m tests.year --lifetimes $(LIFETIMES) --seeds $(SEEDS) --days $(or $(DAYS),365)
 
 tools: .venv/installed
 	@$(VENV) -m local_cloud.engine.cli

@@ -11,6 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Iterable
 
 from .der import (
@@ -130,6 +131,7 @@ def read_pem(text: str) -> list[X509]:
     return found
 
 
+@lru_cache(maxsize=64)  # the same leaf lies in the copy of every service
 def read_der(der: bytes) -> X509:
     """Read a certificate.
 

@@ -27,10 +27,19 @@ def connect(server: AcmeServer) -> ClientV2:
 
 
 def issue(
-    server: AcmeServer, route53: FakeRoute53, zone: str, domains: list[str], *, spoil: bool = False
+    server: AcmeServer,
+    route53: FakeRoute53,
+    zone: str,
+    domains: list[str],
+    *,
+    spoil: bool = False,
+    acme: ClientV2 | None = None,
 ) -> list[x509.Certificate]:
-    """Return the issued chain, leaf first; `spoil` puts wrong TXT values in place of the right ones."""
-    acme = connect(server)
+    """Return the issued chain, leaf first, ordered with a new account unless `acme` has one.
+
+    `spoil` puts wrong TXT values in place of the right ones.
+    """
+    acme = acme or connect(server)
     key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

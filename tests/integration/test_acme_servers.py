@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import ssl
 import urllib.error
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,62 @@ def test_a_stopped_server_is_gone_and_a_second_install_does_nothing(
     if isinstance(server, Acme2Certifier):
         monkeypatch.setattr("subprocess.run", None)
         acme_servers.acme2certifier.install(BUILD)
+
+
+@pytest.fixture
+def stand_in(dns: DnsServer, tmp_path: Path) -> Iterator[Acme2Certifier]:
+    with Acme2Certifier(tmp_path, dns.port, 6 * 86_400, build=BUILD, profiles={"classic": "6"}) as made:
+        yield made
+
+
+def window(server: Acme2Certifier, leaf: x509.Certificate) -> tuple[float, float]:
+    """Return when the suggested window begins and ends, in days of the certificate's life."""
+    key_id = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
+    serial = leaf.serial_number.to_bytes((leaf.serial_number.bit_length() + 8) // 8, "big")
+    ari_id = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (key_id, serial))
+    answer = json.loads(fetch(f"{server.directory()['renewalInfo']}/{ari_id}", server.ca_root))
+    moments = (datetime.fromisoformat(answer["suggestedWindow"][end]) for end in ("start", "end"))
+    start, end = ((moment - leaf.not_valid_before_utc).total_seconds() / 86_400 for moment in moments)
+    return start, end
+
+
+def test_what_the_stand_in_revoked_is_to_be_renewed_at_once(
+    stand_in: Acme2Certifier, route53: FakeRoute53, zone: str
+) -> None:
+    """By its holder's wish, by the authority's own, and no other (RFC 9773 section 4.2)."""
+    acme = connect(stand_in)
+    first, second, third = (issue(stand_in, route53, zone, DOMAINS, acme=acme)[0] for _ in range(3))
+    assert window(stand_in, first) == pytest.approx((2.94, 3.06), abs=0.01)
+    acme.revoke(first, 4)
+    start, end = window(stand_in, first)
+    assert 0 <= start < end < 0.001
+    assert window(stand_in, second)[0] > 2
+    stand_in.revoke_everything()
+    for leaf in (first, second, third):
+        assert window(stand_in, leaf)[1] < 0.001
+    fourth = issue(stand_in, route53, zone, DOMAINS)[0]
+    assert window(stand_in, fourth)[0] > 2
+    assert len(stand_in.issued()) == 4
+
+
+def test_the_stand_in_plays_dead_and_comes_back_with_another_lifetime(
+    stand_in: Acme2Certifier, route53: FakeRoute53, zone: str
+) -> None:
+    assert stand_in.directory()["meta"]["profiles"] == {"classic": "6"}
+    before = issue(stand_in, route53, zone, DOMAINS)[0]
+    stand_in.close()
+    with pytest.raises(OSError):
+        stand_in.directory()
+    stand_in.open()
+    stand_in.issue_for(45 * 86_400)
+    after = issue(stand_in, route53, zone, DOMAINS)[0]
+    assert [(one.not_valid_after_utc - one.not_valid_before_utc).days for one in (before, after)] == [6, 45]
+    assert window(stand_in, before)[0] == pytest.approx(0.66 * 6, abs=0.01)  # it goes by what it is told now
+
+
+def test_the_stand_in_can_do_without_renewal_information(dns: DnsServer, tmp_path: Path) -> None:
+    with Acme2Certifier(tmp_path, dns.port, LIFETIME, build=BUILD, renewal_info=False) as made:
+        assert not made.supports_renewal_info
 
 
 def test_without_pebble_the_stand_in_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ or starts a command is counted, and at one of them the fault happens before the 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -110,9 +112,18 @@ class ForkedAgent:
 
 def main() -> None:
     """Serve jobs until the input ends."""
+    _warm()
     gc.freeze()  # a child's first collection would copy all pages of this process
     for line in sys.stdin:
         _serve(Job(**json.loads(line)))
+
+
+def _warm() -> None:
+    """Let Python make what it keeps: the patterns of `strptime`, and the codec of host names."""
+    for form in ("%Y%m%d%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"):
+        with contextlib.suppress(ValueError):
+            datetime.strptime("", form)
+    "localhost".encode("idna")
 
 
 def _serve(job: Job) -> None:

@@ -19,6 +19,7 @@ from tests.year.years import BUILD, DROP, Lived, live_all, scenario_of
 LIFETIMES = ("6", "45", "64", "90", DROP)
 SEEDS = (1, 2)
 _SHOWN = 10
+_WIDTH = 200  # where nobody looks, so that a log has the whole table
 
 
 def main() -> int:
@@ -36,7 +37,8 @@ def main() -> int:
     ]
     folder = BUILD / "year"
     folder.mkdir(parents=True, exist_ok=True)
-    console, began, years = Console(highlight=False, soft_wrap=True), time.monotonic(), []
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
+    began, years = time.monotonic(), []
     console.print(f"{len(scenarios)} years: {', '.join(one.title for one in scenarios)}")
     for lived in live_all(scenarios, workers=options.workers, folder=folder):
         years.append(lived)

@@ -7,6 +7,7 @@ alarms go by the metrics alone, and by the definitions that the stack makes.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +15,7 @@ from itertools import pairwise
 from tests.alarm_rule import Alarm
 from tests.year.checks import LEAST_SHARE, current_at
 from tests.year.plan import DAY, HOUR, START, Plan
-from tests.year.record import Record, moment_of, seconds_of
+from tests.year.record import Record, Sight, moment_of, seconds_of
 from tests.year.stack import Stack
 
 HOUR_SECONDS, DAY_SECONDS = HOUR.total_seconds(), DAY.total_seconds()
@@ -45,11 +46,10 @@ class Truth:
         self._bad = [run.at for run in runs if run.who == "renewer" and run.ended != "well"]
         self._looked = [run.at for run in runs if run.who == "renewer" and run.ended != "died"]
         self._told = [run.at for run in runs if run.who == "agent" and run.ended != "died"]
-        self._served: dict[int, float] = {}
+        self._seen: dict[int, list[Sight]] = defaultdict(list)
         for sight in self.record.sights:
-            if not sight.error:
-                share = (sight.end - sight.at) / (sight.end - sight.begin)
-                self._served[sight.at] = min(share, self._served.get(sight.at, 1.0))
+            self._seen[sight.at].append(sight)
+        self._looks = sorted(self._seen)
         self._good = _GOOD_SHARE_OF_SHORT if self.plan.scenario.short_lived else _GOOD_SHARE
 
     def verdict(self, alarm: str, now: float) -> Verdict:
@@ -98,13 +98,20 @@ class Truth:
         told = _last(self._told, now)
         if told <= now - 2 * DAY_SECONDS:
             return Verdict(True, "no run for two days")
-        before = [share for at, share in self._served.items() if told < at <= now]
-        share = min(before, default=None)
+        share = self._share_served(told, now)
         if told > now - DAY_SECONDS / 2 and share is not None and share > self._good:
             return Verdict(False, f"{share:.0%} are left")
         if share is not None and share < LEAST_SHARE:
             return Verdict(True, f"{share:.0%} are left")
         return Verdict(None)
+
+    def _share_served(self, since: float, now: float) -> float | None:
+        """Return what is left at `now` of the worst that a run left to be served; the next look shows it."""
+        number = bisect_right(self._looks, since)
+        if number == len(self._looks):
+            return None
+        seen = self._seen[self._looks[number]]
+        return min(0.0 if one.error else (one.end - now) / (one.end - one.begin) for one in seen)
 
 
 def alarms_of(record: Record, stack: Stack) -> dict[str, Alarm]:

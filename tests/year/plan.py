@@ -18,7 +18,6 @@ OUTAGE_EVERY = 7 * DAY  # on average, from one's begin to the next one's
 SHORTEST_OUTAGE, LONGEST_OUTAGE, LEAST_BETWEEN = HOUR, DAY, 2 * DAY
 SLEEP = 14 * DAY
 ONE_DIES_IN = 20
-NO_RELOAD_IN = 4  # one install in so many, after which DSM does not reload nginx
 _BOOT = timedelta(minutes=2)  # after it, the task at boot-up runs: synology_setup.schedule
 _SETUP = HOUR  # after the stack was made, set-up has put the agent on the NAS
 _AGENT_HOURS = (0, 6, 12, 18)
@@ -43,7 +42,8 @@ class Scenario:
         seed: of its chaos.
         renewal_info: the authority offers ARI.
         days: how long it takes.
-        chaos: anything goes wrong at all.
+        chaos: parts are down, runs die, the authority revokes.
+        no_reload_in: in one run of the agent in so many DSM does not reload nginx by itself; 0 for none.
         mutation: a fault put into the product; empty for none.
     """
 
@@ -53,6 +53,7 @@ class Scenario:
     renewal_info: bool
     days: int = 365
     chaos: bool = True
+    no_reload_in: int = 4
     mutation: str = ""
 
     @property
@@ -196,12 +197,12 @@ def _agent_runs(scenario: Scenario, outages: Sequence[Outage]) -> Iterator[Event
     """
     rng = _random("agent", scenario)
     rank = _ORDER["agent"]
-    yield Event(START + _SETUP, rank, "agent")
+    yield Event(START + _SETUP, rank, "agent", no_reload=_is_lazy(rng, scenario))
     minute = timedelta(minutes=rng.randrange(3, 58))
     for number in range(1, scenario.days * len(_AGENT_HOURS)):
         day, of_day = divmod(number, len(_AGENT_HOURS))
         at = START + day * DAY + _AGENT_HOURS[of_day] * HOUR + minute
-        dies, no_reload = _fate(rng, scenario), scenario.chaos and rng.randrange(NO_RELOAD_IN) == 0
+        dies, no_reload = _fate(rng, scenario), _is_lazy(rng, scenario)
         if not is_down(outages, "nas", at):
             yield Event(at, rank, "agent", number=number, dies=dies, no_reload=no_reload)
     for one in outages:
@@ -217,6 +218,11 @@ def _random(what: str, scenario: Scenario) -> random.Random:
 def _fate(rng: random.Random, scenario: Scenario) -> float | None:
     dies, where = rng.randrange(ONE_DIES_IN) == 0, rng.random()
     return where if dies and scenario.chaos else None
+
+
+def _is_lazy(rng: random.Random, scenario: Scenario) -> bool:
+    """Tell whether DSM does not reload nginx in this run."""
+    return bool(scenario.no_reload_in) and rng.randrange(scenario.no_reload_in) == 0
 
 
 def _seconds(span: timedelta) -> timedelta:
