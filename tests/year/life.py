@@ -107,7 +107,7 @@ class Life:
         self._look(at)
         current = next(reversed(self._current), "")
         busy = current != self._installed
-        self._world.dsm.switch(no_reload=True if event.no_reload else "non-default")
+        self._world.be_lazy(event.no_reload)
         dies_at = -1 if event.dies is None else int(event.dies * (_BUSY_STEPS if busy else _IDLE_STEPS))
         ending = self._world.run_agent(dies_at, self._plan.scenario.mutation)
         ended = "died" if ending.exit_code is None else "well" if ending.exit_code == 0 else "failed"

@@ -37,13 +37,14 @@ class Scenario:
     """One year.
 
     Attributes:
-        name: what it is called, such as `45`.
+        name: what it is called, such as `45-days`.
         lifetimes: from which day on the authority issues for how many days.
         seed: of its chaos.
         renewal_info: the authority offers ARI.
         days: how long it takes.
         chaos: parts are down, runs die, the authority revokes.
-        no_reload_in: in one run of the agent in so many DSM does not reload nginx by itself; 0 for none.
+        no_reload_in: in one run of the agent in so many nginx is not reloaded by DSM, nor at the first time
+            of asking, though DSM says so; 0 for none.
         mutation: a fault put into the product; empty for none.
     """
 
@@ -65,7 +66,7 @@ class Scenario:
     def title(self) -> str:
         """What tells it from the others, for a file's name too."""
         ari = "with" if self.renewal_info else "without"
-        return f"{self.name}-days-seed-{self.seed}-{ari}-ari" + (f"-{self.mutation}" if self.mutation else "")
+        return f"{self.name}-seed-{self.seed}-{ari}-ari" + (f"-{self.mutation}" if self.mutation else "")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Event:
         part: the part that goes down or up.
         number: of the run, or days of the new lifetime.
         dies: where in the run it dies, from 0 to 1; None where it does not.
-        no_reload: DSM does not reload nginx by itself in this run.
+        no_reload: nginx is not reloaded by DSM in this run, nor at the first time of asking.
     """
 
     at: datetime
@@ -197,7 +198,7 @@ def _agent_runs(scenario: Scenario, outages: Sequence[Outage]) -> Iterator[Event
     """
     rng = _random("agent", scenario)
     rank = _ORDER["agent"]
-    yield Event(START + _SETUP, rank, "agent", no_reload=_is_lazy(rng, scenario))
+    yield Event(START + _SETUP, rank, "agent")  # goes well: somebody looks at it
     minute = timedelta(minutes=rng.randrange(3, 58))
     for number in range(1, scenario.days * len(_AGENT_HOURS)):
         day, of_day = divmod(number, len(_AGENT_HOURS))
@@ -221,7 +222,7 @@ def _fate(rng: random.Random, scenario: Scenario) -> float | None:
 
 
 def _is_lazy(rng: random.Random, scenario: Scenario) -> bool:
-    """Tell whether DSM does not reload nginx in this run."""
+    """Tell whether nginx is not to be reloaded in this run."""
     return bool(scenario.no_reload_in) and rng.randrange(scenario.no_reload_in) == 0
 
 

@@ -13,8 +13,8 @@ from tests.year.expected_alarms import alarms_of, times_on
 from tests.year.plan import Scenario
 from tests.year.years import Lived, live_all
 
-# Six days, without ARI; DSM never reloads nginx by itself, so the agent's probe has to see to it.
-DAYS = Scenario("6", ((0, 6),), 2, renewal_info=False, days=8, chaos=False, no_reload_in=1)
+# Six days, without ARI. In every second run nginx is not reloaded though it was asked to, and nobody says so.
+DAYS = Scenario("6-days", ((0, 6),), 2, renewal_info=False, days=12, chaos=False, no_reload_in=2)
 
 
 def lived(scenario: Scenario, folder: Path) -> Lived:
@@ -28,30 +28,33 @@ def lived(scenario: Scenario, folder: Path) -> Lived:
 def test_a_week_goes_well_and_leaves_its_picture_and_its_data(tmp_path: Path) -> None:
     one = lived(DAYS, tmp_path)
     assert one.broken == []
-    assert [run.ended for run in one.record.runs] == ["well"] * 64
-    assert len(one.record.issued) == 3
+    assert len(one.record.runs) == 96
+    failed = [run for run in one.record.runs if run.ended != "well"]
+    assert {run.who for run in failed} <= {"agent"}
+    assert len(one.record.issued) == 5
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".svg"]
     data = json.loads((tmp_path / f"{DAYS.title}.json").read_text())
     assert data["broken"] == []
-    assert len(data["issued"]) == 6
-    assert data["figures"]["issued"] == 3
+    assert len(data["issued"]) == 10
+    assert data["figures"]["issued"] == 5
 
 
 def test_renewing_at_a_tenth_instead_of_the_half_makes_it_fail(tmp_path: Path) -> None:
     one = lived(replace(DAYS, mutation="renew-late"), tmp_path)
     assert any("of 6 days are left" in text for text in one.broken)
     alarms = times_on(alarms_of(one.record, one.stack), one.plan)
-    assert alarms["issued-ends-example.com"] == 1  # and the person is told in time
+    assert alarms["issued-ends-example.com"] >= 1  # and the person is told in time
 
 
 def test_a_probe_that_sees_nothing_makes_it_fail(tmp_path: Path) -> None:
     one = lived(replace(DAYS, mutation="blind-probe"), tmp_path)
-    assert any("a gap: " in text for text in one.broken)
+    assert any("of 6 days are left" in text for text in one.broken)
+    assert one.record.runs[-1].ended == "well"  # it never noticed
 
 
 def test_the_same_days_go_well_with_everything_revoked(tmp_path: Path) -> None:
     """With ARI and chaos; the authority revokes everything, which the renewer hears within a day."""
-    one = lived(replace(DAYS, seed=1, renewal_info=True, chaos=True, days=12, no_reload_in=4), tmp_path)
+    one = lived(replace(DAYS, seed=1, renewal_info=True, chaos=True, no_reload_in=4), tmp_path)
     assert one.broken == []
     assert one.plan.revoked is not None
     assert {run.ended for run in one.record.runs} >= {"well", "died"}

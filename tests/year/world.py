@@ -13,6 +13,7 @@ from infrastructure.policies import nas_policy, renewer_policy
 from local_cloud.acme import Acme2Certifier
 from local_cloud.dns_server import DnsServer
 from local_cloud.dsm import ReverseProxy, SimulatedDsm
+from local_cloud.dsm.switches import Fault
 from local_cloud.ministack.server import REGION, Credentials, LocalAws
 from local_cloud.processes import LOOPBACK
 from tests.sweep import forked_agent, forked_handler
@@ -142,6 +143,11 @@ class World:
             mutation=mutation if mutation in forked_agent.MUTATIONS else "",
         )
         return self._agent.run(job)
+
+    def be_lazy(self, lazy: bool) -> None:
+        """Let nginx be reloaded neither by DSM, from now on, nor at the first time of asking; or let it be."""
+        faults = {"systemctl:reload": Fault("lie", calls=1)} if lazy else {}
+        self.dsm.switch(no_reload=True if lazy else "non-default", faults=faults)
 
     def take_down(self, part: Part) -> None:
         """Let a part be unreachable; the NAS is switched off."""

@@ -78,7 +78,8 @@ class Lived:
 def scenario_of(lifetime: str, seed: int, *, days: int = 365) -> Scenario:
     """Return the year of a lifetime in days, or of DROP; odd seeds have ARI, even ones do not."""
     lifetimes = _DROPS if lifetime == DROP else ((0, int(lifetime)),)
-    return Scenario(lifetime, lifetimes, seed, renewal_info=seed % 2 == 1, days=days)
+    name = lifetime if lifetime == DROP else f"{lifetime}-days"
+    return Scenario(name, lifetimes, seed, renewal_info=seed % 2 == 1, days=days)
 
 
 def live_all(scenarios: Sequence[Scenario], *, workers: int, folder: Path) -> Iterator[Lived]:
