@@ -30,7 +30,7 @@ demo: .venv/installed
 	$(VENV) -m local_cloud.demo $(if $(KEEP),--keep)
 
 test: .venv/installed
-	$(VENV) -m pytest -n 4 --dist loadfile --cov=lambda_renewer --cov=synology_agent tests/unit tests/integration
+	$(VENV) -m pytest -n 4 --dist loadfile --cov=lambda_renewer --cov=synology_agent tests/unit tests/integration tests/year
 
 sweep: .venv/installed
 	$(VENV) -m tests.sweep.renewer_sweep

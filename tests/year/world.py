@@ -145,7 +145,7 @@ class World:
         return self._agent.run(job)
 
     def be_lazy(self, lazy: bool) -> None:
-        """Let nginx be reloaded neither by DSM, from now on, nor at the first time of asking; or let it be."""
+        """Let nginx be reloaded neither by DSM, from now on, nor at the first asking; or let it be."""
         faults = {"systemctl:reload": Fault("lie", calls=1)} if lazy else {}
         self.dsm.switch(no_reload=True if lazy else "non-default", faults=faults)
 
