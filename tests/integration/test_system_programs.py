@@ -83,3 +83,31 @@ def test_the_line_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, manag
 def test_programs_of_the_machine_are_taken(tmp_path: Path) -> None:
     assert provide(["sh"], tmp_path) == {"sh": find("sh")}
     assert not list(tmp_path.iterdir())
+
+
+def test_a_library_is_found_where_its_package_was_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "faketime/libsome.so.1"
+    asked: list[list[str]] = []
+
+    def unpack(programs: list[str], build: Path) -> dict[str, Path]:
+        asked.append(programs)
+        place = build / "tools" / "usr" / "lib" / "x86_64-linux-gnu" / name
+        place.parent.mkdir(parents=True)
+        place.touch()
+        return {}
+
+    monkeypatch.setattr(system_programs, "provide", unpack)
+    found = system_programs.provide_library(name, "faketime", tmp_path)
+    assert found == tmp_path / "tools/usr/lib/x86_64-linux-gnu" / name
+    assert system_programs.provide_library(name, "faketime", tmp_path) == found
+    assert asked == [["faketime"]]
+
+
+def test_a_library_that_its_package_does_not_have_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system_programs, "provide", lambda _programs, _build: {})
+    with pytest.raises(ProgramMissing, match="faketime brings no faketime/libnone"):
+        system_programs.provide_library("faketime/libnone.so.1", "faketime", tmp_path)
