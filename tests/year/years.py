@@ -26,9 +26,9 @@ from tests.year.stack import Stack, describe_stack
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 DROP = "drop"
-"""The scenario in which the lifetime drops on the way: Let's Encrypt's, from 90 days to 64 and to 45."""
+"""The scenario in which the lifetime drops after each third, as Let's Encrypt's will: 90 days, 64, 45."""
 
-_DROPS = ((0, 90), (120, 64), (240, 45))
+_DROPS = (90, 64, 45)
 _OWN = ("PATH", "HOME", "LANG", "PYTHONPYCACHEPREFIX")
 
 
@@ -77,7 +77,8 @@ class Lived:
 
 def scenario_of(lifetime: str, seed: int, *, days: int = 365) -> Scenario:
     """Return the year of a lifetime in days, or of DROP; odd seeds have ARI, even ones do not."""
-    lifetimes = _DROPS if lifetime == DROP else ((0, int(lifetime)),)
+    drops = tuple((number * days // len(_DROPS), one) for number, one in enumerate(_DROPS))
+    lifetimes = drops if lifetime == DROP else ((0, int(lifetime)),)
     name = lifetime if lifetime == DROP else f"{lifetime}-days"
     return Scenario(name, lifetimes, seed, renewal_info=seed % 2 == 1, days=days)
 
