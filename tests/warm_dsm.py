@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -68,6 +69,7 @@ class WarmDsm:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.warm_dsm"],
             cwd=root,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -101,12 +103,14 @@ class WarmDsm:
     ) -> None:
         self._process.terminate()
         self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def main() -> None:
-    """Serve until terminated."""
+    """Serve until terminated, or until the one that started it has ended, and with it our input."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
     for module in pkgutil.iter_modules(local_cloud.dsm.__path__, "local_cloud.dsm."):
         importlib.import_module(module.name)
     gc.freeze()  # a child's first collection would copy all pages of this process
@@ -124,6 +128,11 @@ def main() -> None:
                 _fork(partial(_serve, line, asked, fault))
                 calls += 1
             line.close()
+
+
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os._exit(0)
 
 
 def _words(line: socket.socket) -> list[str]:
