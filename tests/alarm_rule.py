@@ -1,8 +1,10 @@
 """When CloudWatch has an alarm on, as it documents it: what the local AWS does not show.
 
-An alarm is on while each of its `evaluation_periods` last periods breaches. Where one has no data,
-`treat_missing_data` decides: it breaches, it does not, or (`ignore`) the alarm stays as it was. Periods end
-at the moment of the look:
+An alarm is on while each of its `evaluation_periods` last periods breaches. Each look retrieves more periods
+than those; how many more is not documented, two in its examples. Where as many as are evaluated have data,
+the last of these decide, and those without are passed over. Where fewer have, one that does not breach has
+the alarm off, and else `treat_missing_data` fills up: it breaches, it does not, or (`ignore`) the alarm stays
+as it was. So the more is retrieved, the later silence is told. Periods end at the moment of the look:
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html and alarms-and-missing-data.html.
 """
 
@@ -33,8 +35,15 @@ class Alarm:
         False
     """
 
-    def __init__(self, definition: Mapping[str, Any], reports: Sequence[tuple[float, float]]) -> None:
+    def __init__(
+        self, definition: Mapping[str, Any], reports: Sequence[tuple[float, float]], *, further: int = 0
+    ) -> None:
         """Take the definition, as Pulumi sends it to AWS, and (seconds, value) of each report.
+
+        Args:
+            definition: the alarm's.
+            reports: of its metric.
+            further: periods that are retrieved besides those that are evaluated.
 
         Raises:
             KeyError: the definition has a comparison, a statistic or a treatment that is not known here.
@@ -47,17 +56,23 @@ class Alarm:
         self._missing = _MISSING[definition["treatMissingData"]]
         self._threshold = float(definition["threshold"])
         self._period, self._periods = int(definition["period"]), int(definition["evaluationPeriods"])
+        self._further = further
         self._was_on = False
 
     def is_on(self, now: float) -> bool:
         """Tell whether it is on at `now`, in seconds; looks are taken in the order of time."""
-        found = [self._breaches(now - number * self._period) for number in range(self._periods)]
-        if None not in found:
-            self._was_on = all(found)
+        looks = (self._breaches(now - n * self._period) for n in range(self._periods + self._further))
+        real = [breaches for breaches in looks if breaches is not None]
+        if len(real) >= self._periods:
+            self._was_on = all(real[: self._periods])
+        elif not all(real):
+            self._was_on = False
+        elif self._missing is not None:
+            self._was_on = self._missing
         return self._was_on
 
     def _breaches(self, end: float) -> bool | None:
         first, last = (bisect_right(self._times, moment) for moment in (end - self._period, end))
         if first == last:
-            return self._missing
+            return None
         return self._compare(self._statistic(self._values[first:last]), self._threshold)

@@ -40,8 +40,36 @@ def test_ignored_it_keeps_the_state() -> None:
     values = [(0.5 * HOUR, 0.1), (1.5 * HOUR, 0.1), (5.5 * HOUR, 0.9), (6.5 * HOUR, 0.9)]
     alarm = Alarm({**LOW, "treatMissingData": "ignore"}, values)
     assert [alarm.is_on(hour * HOUR) for hour in range(1, 9)] == [
-        *(False, True, True, True, True, True, False, False)
+        *(False, True, True, True, True, False, False, False)
     ]
+
+
+@pytest.mark.parametrize(
+    ("points", "ignored", "breaching", "not_breaching"),
+    [
+        ("0-X-X", False, False, False),
+        ("----0", False, False, False),
+        ("-----", None, True, False),
+        ("0XX-X", True, True, True),
+        ("--X--", None, True, False),
+    ],
+)
+@pytest.mark.parametrize("was_on", [False, True])
+def test_the_table_of_the_documentation(
+    points: str, ignored: bool | None, breaching: bool, not_breaching: bool, was_on: bool
+) -> None:
+    """Three periods are evaluated and five looked at; None is the state before, and X breaches."""
+    definition = {**LOW, "evaluationPeriods": 3}
+    before = [(hour * HOUR, 0.0 if was_on else 1.0) for hour in range(1, 6)]
+    values = [(hour * HOUR, 1.0 - (point == "X")) for hour, point in enumerate(points, 6) if point != "-"]
+    for treatment, expected in (
+        ("ignore", was_on if ignored is None else ignored),
+        ("breaching", breaching),
+        ("notBreaching", not_breaching),
+    ):
+        alarm = Alarm({**definition, "treatMissingData": treatment}, [*before, *values], further=2)
+        assert alarm.is_on(5 * HOUR) is was_on
+        assert alarm.is_on(10 * HOUR) is expected, treatment
 
 
 @pytest.mark.parametrize(("statistic", "on"), [("Sum", True), ("Maximum", False), ("SampleCount", True)])

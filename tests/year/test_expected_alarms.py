@@ -77,8 +77,33 @@ def test_an_alarm_that_is_always_on_is_told(name: str) -> None:
 def test_an_alarm_whose_metric_nobody_sends_is_told() -> None:
     record = without_values(good_record(PLAN), "LifeLeft", "synology-https/dev/synology")
     told = "\n".join(check_alarms(record, PLAN, STACK))
-    assert "nas-silent-synology is on: a run within two days" in told
+    assert "nas-silent-synology is on: a run ended in time" in told
     assert "served-ends-synology-example.com is on" in told
+
+
+def test_a_certificate_that_no_run_could_read_is_told_and_one_that_was_read_in_time_is_not() -> None:
+    """Secrets Manager is away: the runs fail and report no life; for two periods, a person should know."""
+    for days, told in ((0.5, []), (4.0, ["issued-ends-example.com"])):
+        plan = quiet_plan(outage("secretsmanager", 100, days))
+        record = good_record(plan)
+        away = range(at(100), at(100 + days))
+        record.runs = [
+            replace(run, ended="failed") if run.who == "renewer" and run.at in away else run
+            for run in record.runs
+        ]
+        record.values = [
+            replace(one, value=1.0) if one.metric == "Errors" and one.at in away else one
+            for one in record.values
+            if one.at not in away or (one.namespace, one.metric) != ("synology-https/dev", "LifeLeft")
+        ]
+        assert list(check_alarms(record, plan, STACK)) == []
+        counted = times_on(alarms_of(record, STACK, further=2), plan)
+        assert [name for name, count in counted.items() if count] == ["renewer-fails", *told]
+        deaf = {**STACK.alarms["issued-ends-example.com"], "treatMissingData": "ignore"}
+        stack = replace(STACK, alarms={"issued-ends-example.com": deaf})
+        assert [one.split(": ", 1)[1] for one in check_alarms(record, plan, stack)] == [
+            f"the alarm {name} is off: no run could read it" for name in told
+        ]
 
 
 def test_a_failed_run_is_told_for_a_day() -> None:

@@ -48,7 +48,6 @@ STACK = Stack(
             "statistic": "Maximum",
             "threshold": 0.2,
             "period": 64_800,
-            "treatMissingData": "ignore",
         },
         "nas-silent-synology": {
             **_ALARM,
