@@ -14,6 +14,8 @@ import time
 from rich.console import Console
 from rich.table import Table
 
+from local_cloud.processes import ServiceError
+from local_cloud.system_programs import ProgramMissing
 from tests.year.years import BUILD, DROP, Lived, live_all, scenario_of
 
 LIFETIMES = ("6", "45", "64", "90", DROP)
@@ -40,9 +42,13 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
     began, years = time.monotonic(), []
     console.print(f"{len(scenarios)} years: {', '.join(one.title for one in scenarios)}")
-    for lived in live_all(scenarios, workers=options.workers, folder=folder):
-        years.append(lived)
-        _tell(console, lived)
+    try:
+        for lived in live_all(scenarios, workers=options.workers, folder=folder):
+            years.append(lived)
+            _tell(console, lived)
+    except (ProgramMissing, ServiceError) as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
     console.print(_table(sorted(years, key=lambda one: scenarios.index(one.scenario))))
     console.print(f"{time.monotonic() - began:.0f} s; pictures and their data are in {folder}")
     return int(any(one.broken for one in years))

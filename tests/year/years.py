@@ -129,12 +129,16 @@ def live(scenario: Scenario, stack: Stack, nginx: str, folder: Path) -> Lived:
         status = process.wait()
     if status:
         raise RuntimeError(f"the year {scenario.title} ended with code {status}:\n{said.read_text()[-3000:]}")
-    plan = make_plan(scenario, stack.interval, stack.window)
-    record = Record.read(work / "record.json")
-    broken = [*check_year(record, plan, stack), *check_alarms(record, plan, stack)]
-    lived = Lived(scenario, plan, record, stack, broken)
+    lived = judge(scenario, stack, Record.read(work / "record.json"))
     _show(lived, folder)
     return lived
+
+
+def judge(scenario: Scenario, stack: Stack, record: Record) -> Lived:
+    """Hold what was seen of a year to what must hold."""
+    plan = make_plan(scenario, stack.interval, stack.window)
+    broken = [*check_year(record, plan, stack), *check_alarms(record, plan, stack)]
+    return Lived(scenario, plan, record, stack, broken)
 
 
 def _show(lived: Lived, folder: Path) -> None:
