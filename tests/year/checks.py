@@ -92,9 +92,12 @@ def check_issued(record: Record, plan: Plan, stack: Stack) -> Iterator[str]:
 
 def check_runs(record: Record, plan: Plan) -> Iterator[str]:
     """Say which run failed though all that it needs was there, or died though none was to die."""
+    doomed = {(one.kind, seconds_of(one.at)) for one in plan.events if one.dies is not None}
     for run in record.runs:
         if run.ended == "failed" and not _explained(run, plan):
             yield f"{moment_of(run.at):%Y-%m-%d %H:%M}: the {run.who} failed for no reason: {run.said}"
+        if run.ended == "died" and (run.who, run.at) not in doomed:
+            yield f"{moment_of(run.at):%Y-%m-%d %H:%M}: the {run.who} died, though none killed it"
     for who in _NEEDED:
         if not any(run.who == who and run.ended == "well" for run in record.runs):
             yield f"no run of the {who} ended well"

@@ -16,7 +16,7 @@ from tests.year.checks import (
     needed,
 )
 from tests.year.plan import DAY, START, Scenario, make_plan
-from tests.year.record import Record, Run, Sight
+from tests.year.record import Record, Run, Sight, seconds_of
 from tests.year.years_made import LIFETIME, PLACE, STACK, at, good_record, outage, quiet_plan
 
 PLAN = quiet_plan()
@@ -109,6 +109,19 @@ def test_a_failed_run_needs_an_outage_of_what_it_needs() -> None:
     record = good_record(PLAN)
     record.runs.append(agent)
     assert len(list(check_runs(record, PLAN))) == 1
+
+
+def test_a_run_that_died_must_have_been_killed() -> None:
+    plan = make_plan(Scenario("90", ((0, LIFETIME),), 1, renewal_info=False), STACK.interval, STACK.window)
+    for who in ("renewer", "agent"):
+        killed, lived = (
+            next(one for one in plan.events if one.kind == who and (one.dies is None) is lives)
+            for lives in (False, True)
+        )
+        for event, told in ((killed, []), (lived, [f"the {who} died, though none killed it"])):
+            runs = [Run(seconds_of(event.at), who, "died"), Run(at(1), "renewer", "well")]
+            record = Record(runs=[*runs, Run(at(1), "agent", "well")])
+            assert [one.split(": ", 1)[1] for one in check_runs(record, plan)] == told
 
 
 def test_what_a_year_needs() -> None:
