@@ -81,7 +81,7 @@ def _table(years: list[Lived]) -> Table:
             str(sum(run.ended == "died" for run in runs)),
             f"{figures['issued']} of {figures['at most needed']}",
             f"{figures['least share left served']:.1%}",
-            ", ".join(f"{name} {count}" for name, count in sorted(alarms.items()) if count),
+            ", ".join(f"{name} {most}/{least}" for name, (most, least) in sorted(alarms.items()) if most),
         )
     return table
 

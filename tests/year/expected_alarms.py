@@ -23,7 +23,7 @@ HOUR_SECONDS, DAY_SECONDS = HOUR.total_seconds(), DAY.total_seconds()
 # A certificate with more left than this is in order, as an ordinary renewal is well above it.
 _GOOD_SHARE, _GOOD_SHARE_OF_SHORT = 0.25, 0.4
 _SETTLED = 2 * DAY  # from then on the alarms' longest periods are full
-_FURTHER = (0, 2)  # periods that CloudWatch looks at besides; two are in its documentation's examples
+FURTHER = (0, 2)  # periods that CloudWatch looks at besides; two are in its documentation's examples
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def check_alarms(record: Record, plan: Plan, stack: Stack) -> Iterator[str]:
 
 
 def _differences(name: str, record: Record, plan: Plan, stack: Stack) -> Iterator[str]:
-    for further in _FURTHER:
+    for further in FURTHER:
         truth = Truth(record, plan, stack, further)
         alarm = alarms_of(record, stack, further=further)[name]
         for now in hours(plan):

@@ -16,7 +16,7 @@ from local_cloud.ministack.server import LocalAws
 from local_cloud.processes import child
 from local_cloud.system_programs import provide
 from tests.year.checks import check_year, in_charge, needed
-from tests.year.expected_alarms import alarms_of, check_alarms, times_on
+from tests.year.expected_alarms import FURTHER, alarms_of, check_alarms, times_on
 from tests.year.life import task_of_life
 from tests.year.moved_time import MovedTime
 from tests.year.picture import draw, issued_line, served_line
@@ -51,7 +51,7 @@ class Lived:
     broken: list[str]
 
     def figures(self) -> dict[str, object]:
-        """Return the year in figures."""
+        """Return the year in figures; of each alarm how often it may go on at most, and at least."""
         runs = {
             f"{who} {ended}": sum((run.who, run.ended) == (who, ended) for run in self.record.runs)
             for who in ("renewer", "agent")
@@ -62,6 +62,9 @@ class Lived:
             for sight in in_charge(self.record, self.plan)
             if not sight.error
         ]
+        times = [
+            times_on(alarms_of(self.record, self.stack, further=further), self.plan) for further in FURTHER
+        ]
         least, at = min(shares, default=(0.0, 0))
         return {
             "runs": runs,
@@ -70,7 +73,7 @@ class Lived:
             "at most needed": needed(self.plan, self.stack),
             "least share left served": round(least, 3),
             "at": f"{moment_of(at):%Y-%m-%d %H:%M}",
-            "alarms went on": times_on(alarms_of(self.record, self.stack), self.plan),
+            "alarms went on": {name: [counted[name] for counted in times] for name in self.stack.alarms},
             "seconds": self.record.seconds,
         }
 
