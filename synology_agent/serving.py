@@ -17,6 +17,8 @@ from .tls import served_fingerprint
 # After a reload nginx takes a moment to start its new workers, and its old ones to accept nothing more.
 PROBE_TRIES = 20
 PROBE_PAUSE_SECONDS = 0.5
+# A reload without effect is asked for once more: giving up would put back what may have expired meanwhile.
+_RELOADS = 2
 
 
 @dataclass
@@ -94,7 +96,7 @@ def prove_served(
         expected: which leaves are good where.
         own_name: host name to ask DSM's own page for.
         say: is told each step.
-        reload: reload in any case, as for what cannot be probed.
+        reload: reload once in any case, as for what cannot be probed.
 
     Returns:
         What was proven, for a person.
@@ -108,11 +110,13 @@ def prove_served(
     ports = read_ports(dsm)
     stale = stale_ports(ports, expected, own_name)
     reloaded = ""
-    if stale or reload:
+    for _ in range(_RELOADS):
+        if not stale and not reload:
+            break
         if stale:
             say("nginx serves another leaf at {}: reloading it".format(", ".join(stale)))
         dsm.reload_nginx()
-        reloaded = ", after a reload of nginx"
+        reload, reloaded = False, ", after a reload of nginx"
         for _ in range(PROBE_TRIES):
             time.sleep(PROBE_PAUSE_SECONDS)
             stale = stale_ports(ports, expected, own_name)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local_cloud.dsm.issuing import Issuer, issue
+from local_cloud.dsm.switches import Fault
 from local_cloud.dsm.tree import Pair
 from tests.agent_documents import leaf_of
 from tests.integration.agent_bench import NAMES, Nas, Secret
@@ -174,6 +175,25 @@ def test_where_dsm_fails_the_old_pair_stays_served(
     nas.dsm.switch(lie_on_import=False, fail_reload=False)
     assert nas.run()[0] == 0
     assert nas.everywhere() == {leaf_of(new)}
+
+
+@pytest.mark.parametrize(("lies", "code"), [(1, 0), (2, 61)])
+def test_a_reload_that_had_no_effect_is_asked_for_once_more(
+    nas: Nas, secret: Secret, ca: Issuer, lies: int, code: int
+) -> None:
+    """DSM leaves nginx on the old leaf, and says so often that it reloaded it."""
+    nas.dsm.switch(no_reload=True, faults={"systemctl:reload": Fault("lie", calls=lies)})
+    new = issue(NAMES, issuer=ca)
+    secret.put_pair(new)
+    nas.serve(secret)
+    old = nas.old()
+
+    ended, output = nas.run()
+
+    assert ended == code, output
+    assert nas.everywhere() == {leaf_of(old if code else new)}
+    assert output.count("nginx serves another leaf at port ") == 2
+    assert ("nginx was reloaded, and serves another leaf" in output) is bool(code)
 
 
 @pytest.mark.parametrize("error", [5511, 5513, 105])

@@ -137,5 +137,4 @@ def needed(plan: Plan, stack: Stack) -> int:
 
 def _explained(run: Run, plan: Plan) -> bool:
     at = moment_of(run.at)
-    lazy = run.who == "agent" and any(one.at == at and one.no_reload for one in plan.events)
-    return lazy or any(is_down(plan.outages, part, at) for part in _NEEDED[run.who])
+    return any(is_down(plan.outages, part, at) for part in _NEEDED[run.who])
