@@ -109,11 +109,15 @@ class Alarms(pulumi.ComponentResource):
     def _issued_nears_its_end(self, certificate: CertificateSettings, first_run: pulumi.Resource) -> None:
         # As long as two runs can lie apart: each of the two periods has a run, so two runs say the same.
         period = certificate.schedule.interval + certificate.schedule.window
+        hours = max(-(-2 * period // _HOUR), 1)
         least = _least_life(certificate)
+        # A run that could not read the secret reports no life, which counts as none left: renewer-fails tells
+        # of that too, but were it ignored, this alarm would stay off if the metric were lost or misspelt.
         self._alarm(
             f"issued-ends-{certificate.name}",
             f"Less than {least:.0%} of the lifetime of the certificate {certificate.name} is left, and two "
-            f"runs did not renew it: python -m synology_setup report {certificate.name} says why.",
+            f"runs did not renew it, or for {hours} hours no run could read it: "
+            f"python -m synology_setup report {certificate.name} says why.",
             metric={
                 "namespace": self._namespace,
                 "metric_name": LIFE_LEFT,

@@ -4,12 +4,14 @@ An alarm is on while each of its `evaluation_periods` last periods breaches. Eac
 than those; how many more is not documented, two in its examples. Where as many as are evaluated have data,
 the last of these decide, and those without are passed over. Where fewer have, one that does not breach has
 the alarm off, and else `treat_missing_data` fills up: it breaches, it does not, or (`ignore`) the alarm stays
-as it was. So the more is retrieved, the later silence is told. Periods end at the moment of the look:
+as it was. So the more is retrieved, the later silence is told, unless FILL lets nothing be missing. Periods
+end at the moment of the look:
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html and alarms-and-missing-data.html.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,6 +26,21 @@ _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "SampleCount": lambda values: float(len(values)),
 }
 _MISSING = {"breaching": True, "notBreaching": False, "ignore": None}
+
+
+def metric_of(definition: Mapping[str, Any]) -> tuple[Mapping[str, Any], float | None]:
+    """Return the metric of an alarm's definition, and what FILL puts where it has no data; None without FILL.
+
+    Raises:
+        ValueError: it has other metric math.
+    """
+    *expressions, reported = definition["metricQueries"]
+    if not expressions:
+        return reported["metric"], None
+    found = re.fullmatch(rf"FILL\({reported['id']}, ([0-9.]+)\)", expressions[0]["expression"])
+    if found is None or len(expressions) > 1:
+        raise ValueError(f"metric math that is not known here: {expressions}")
+    return reported["metric"], float(found[1])
 
 
 class Alarm:
@@ -47,15 +64,17 @@ class Alarm:
 
         Raises:
             KeyError: the definition has a comparison, a statistic or a treatment that is not known here.
+            ValueError: so is its metric math.
         """
         ordered = sorted(reports)
         self._times = [at for at, _ in ordered]
         self._values = [value for _, value in ordered]
+        metric, self._filled = metric_of(definition)
         self._compare = _COMPARE[definition["comparisonOperator"]]
-        self._statistic = _STATISTICS[definition["statistic"]]
+        self._statistic = _STATISTICS[metric["stat"]]
         self._missing = _MISSING[definition["treatMissingData"]]
         self._threshold = float(definition["threshold"])
-        self._period, self._periods = int(definition["period"]), int(definition["evaluationPeriods"])
+        self._period, self._periods = int(metric["period"]), int(definition["evaluationPeriods"])
         self._further = further
         self._was_on = False
 
@@ -74,5 +93,5 @@ class Alarm:
     def _breaches(self, end: float) -> bool | None:
         first, last = (bisect_right(self._times, moment) for moment in (end - self._period, end))
         if first == last:
-            return None
+            return None if self._filled is None else self._compare(self._filled, self._threshold)
         return self._compare(self._statistic(self._values[first:last]), self._threshold)

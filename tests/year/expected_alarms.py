@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from tests.alarm_rule import Alarm
+from tests.alarm_rule import Alarm, metric_of
 from tests.year.checks import LEAST_SHARE, current_at
 from tests.year.plan import DAY, HOUR, START, Plan, is_down
 from tests.year.record import Record, Sight, moment_of, seconds_of
@@ -146,19 +146,17 @@ class Truth:
 
 def alarms_of(record: Record, stack: Stack, *, further: int = 0) -> dict[str, Alarm]:
     """Return each alarm of the stack with the values of its metric in the year."""
-    return {
-        name: Alarm(
-            definition,
-            [
-                (one.at, one.value)
-                for one in record.values
-                if (one.namespace, one.metric) == (definition["namespace"], definition["metricName"])
-                and one.dimensions == definition["dimensions"]
-            ],
-            further=further,
-        )
-        for name, definition in stack.alarms.items()
-    }
+    found = {}
+    for name, definition in stack.alarms.items():
+        metric, _ = metric_of(definition)
+        wanted = (metric["namespace"], metric["metricName"], metric["dimensions"])
+        reports = [
+            (one.at, one.value)
+            for one in record.values
+            if (one.namespace, one.metric, one.dimensions) == wanted
+        ]
+        found[name] = Alarm(definition, reports, further=further)
+    return found
 
 
 def check_alarms(record: Record, plan: Plan, stack: Stack) -> Iterator[str]:

@@ -11,12 +11,15 @@ from tests.alarm_rule import Alarm
 HOUR = 3600
 LOW: dict[str, Any] = {
     "comparisonOperator": "LessThanThreshold",
-    "statistic": "Maximum",
     "threshold": 0.2,
-    "period": HOUR,
     "evaluationPeriods": 2,
     "treatMissingData": "breaching",
+    "metricQueries": [{"id": "m", "metric": {"stat": "Maximum", "period": HOUR}}],
 }
+
+
+def summed(stat: str) -> list[dict[str, Any]]:
+    return [{"id": "m", "metric": {"stat": stat, "period": HOUR}}]
 
 
 def test_every_period_must_breach() -> None:
@@ -77,7 +80,7 @@ def test_statistics(statistic: str, on: bool) -> None:
     definition = {
         **LOW,
         "comparisonOperator": "GreaterThanThreshold",
-        "statistic": statistic,
+        "metricQueries": summed(statistic),
         "threshold": 1.5,
         "evaluationPeriods": 1,
     }
@@ -86,4 +89,13 @@ def test_statistics(statistic: str, on: bool) -> None:
 
 def test_a_definition_that_it_does_not_know_is_refused() -> None:
     with pytest.raises(KeyError):
-        Alarm({**LOW, "statistic": "p99"}, [])
+        Alarm({**LOW, "metricQueries": summed("p99")}, [])
+
+
+@pytest.mark.parametrize("further", [0, 2])
+def test_what_is_filled_is_never_missing(further: int) -> None:
+    fill = {"id": "f", "expression": "FILL(m, 0)"}
+    alarm = Alarm({**LOW, "metricQueries": [fill, *summed("Maximum")]}, [(HOUR, 0.9)], further=further)
+    assert [alarm.is_on(hour * HOUR) for hour in (1, 2, 3)] == [False, False, True]
+    with pytest.raises(ValueError, match="metric math that is not known"):
+        Alarm({**LOW, "metricQueries": [{"id": "f", "expression": "m * 2"}, *summed("Maximum")]}, [])

@@ -13,58 +13,41 @@ from tests.year.stack import Stack
 PLACE = "navidrome.example.com"
 LIFETIME = 90
 _RENEWED_AFTER = 60  # days
-_ALARM: dict[str, Any] = {
-    "comparisonOperator": "LessThanThreshold",
-    "namespace": "synology-https/dev",
-    "dimensions": {"certificate": "example.com"},
-    "treatMissingData": "breaching",
-    "evaluationPeriods": 2,
-}
+
+
+def _alarm(
+    metric: str, stat: str, threshold: float, period: int, periods: int = 2, *, nas: str = "", **fields: Any
+) -> dict[str, Any]:
+    reported = {
+        "namespace": f"synology-https/dev{nas}",
+        "metricName": metric,
+        "dimensions": {"certificate": "example.com"},
+        "stat": stat,
+        "period": period,
+        **fields,
+    }
+    return {
+        "comparisonOperator": "LessThanThreshold",
+        "treatMissingData": "breaching",
+        "evaluationPeriods": periods,
+        "threshold": threshold,
+        "metricQueries": [
+            {"id": "filled", "expression": "FILL(reported, 0)"},
+            {"id": "reported", "metric": reported},
+        ],
+    }
+
+
+_FAILS = _alarm(
+    *("Errors", "Sum", 0, 86_400, 1), namespace="AWS/Lambda", dimensions={"FunctionName": "renewer"}
+)
 STACK = Stack(
     alarms={
-        "renewer-fails": {
-            **_ALARM,
-            "comparisonOperator": "GreaterThanThreshold",
-            "namespace": "AWS/Lambda",
-            "metricName": "Errors",
-            "dimensions": {"FunctionName": "renewer"},
-            "statistic": "Sum",
-            "threshold": 0,
-            "period": 86_400,
-            "evaluationPeriods": 1,
-            "treatMissingData": "notBreaching",
-        },
-        "renewer-silent-example.com": {
-            **_ALARM,
-            "metricName": "Duration",
-            "statistic": "SampleCount",
-            "threshold": 1,
-            "period": 3600,
-            "evaluationPeriods": 30,
-        },
-        "issued-ends-example.com": {
-            **_ALARM,
-            "metricName": "LifeLeft",
-            "statistic": "Maximum",
-            "threshold": 0.2,
-            "period": 64_800,
-        },
-        "nas-silent-synology": {
-            **_ALARM,
-            "namespace": "synology-https/dev/synology",
-            "metricName": "LifeLeft",
-            "statistic": "SampleCount",
-            "threshold": 1,
-            "period": 86_400,
-        },
-        "served-ends-synology-example.com": {
-            **_ALARM,
-            "namespace": "synology-https/dev/synology",
-            "metricName": "LifeLeft",
-            "statistic": "Maximum",
-            "threshold": 0.2,
-            "period": 86_400,
-        },
+        "renewer-fails": {**_FAILS, "comparisonOperator": "GreaterThanThreshold"},
+        "renewer-silent-example.com": _alarm("Duration", "SampleCount", 1, 3600, 30),
+        "issued-ends-example.com": _alarm("LifeLeft", "Maximum", 0.2, 64_800),
+        "nas-silent-synology": _alarm("LifeLeft", "SampleCount", 1, 86_400, nas="/synology"),
+        "served-ends-synology_example.com": _alarm("LifeLeft", "Maximum", 0.2, 86_400, nas="/synology"),
     },
     event={"interval_seconds": 43_200, "window_seconds": 21_600},
     agent={},
