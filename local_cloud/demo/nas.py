@@ -91,9 +91,21 @@ class NasOverSsh(Startable):
         outputs_file, ca_file = self._work / "outputs.json", self._work / "ca.pem"
         outputs_file.write_text(json.dumps(outputs))
         ca_file.write_text(ca_root)
+        words = ["install", *self._there(), "--outputs", outputs_file]
+        words += ["--ca-file", ca_file, "--endpoint", endpoint]
+        return self._set_up(words, aws, console)
+
+    def finish(self, aws: LocalAws, console: Console) -> int:
+        """Run `python -m synology_setup finish` with the outputs of `install`; return its exit code."""
+        return self._set_up(
+            ["finish", *self._there(), "--outputs", self._work / "outputs.json"], aws, console
+        )
+
+    def _there(self) -> list[str | Path]:
         target = f"{getpass.getuser()}@{LOOPBACK}:{self._server.port}"
-        words = ["install", target, "-i", self._key, "--root", self._dsm.root]
-        words += ["--outputs", outputs_file, "--ca-file", ca_file, "--endpoint", endpoint]
+        return [target, "-i", self._key, "--root", self._dsm.root]
+
+    def _set_up(self, words: list[str | Path], aws: LocalAws, console: Console) -> int:
         with _operator(aws, self._work):
             return main([str(word) for word in words], _Person(self, self._server.fingerprint(), console))
 
