@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help demo docs test sweep year tools engine lint agent lock clean
+.PHONY: help demo docs test sweep year tools engine e2e lint agent lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make year    the renewer and the agent through a year of outages; LIFETIMES=\"6 45\" SEEDS=\"1 2\" for some"
 	@echo "make tools   Pulumi's CLI, built with Go where there is none"
 	@echo "make engine  the stack on Pulumi's real engine, with a provider of ours"
+	@echo "make e2e     the demo's way seen by a real Chromium; screenshots in build/e2e"
 	@echo "make lint    ruff and mypy (strict)"
 	@echo "make docs    the documentation as a site, build/docs"
 	@echo "make agent   build/synology-agent.pyz, the one file that goes to the NAS"
@@ -45,6 +46,9 @@ tools: .venv/installed
 
 engine: tools
 	$(VENV) -m pytest tests/engine
+
+e2e: .venv/installed
+	$(VENV) -m pytest tests/e2e
 
 lint: .venv/installed
 	$(VENV) -m ruff check .

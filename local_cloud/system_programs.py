@@ -16,14 +16,20 @@ from pathlib import Path
 from local_cloud.processes import alone
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on the PATH of a Debian user
-_PACKAGES = {"nginx": "nginx", "pebble": "pebble", "sshd": "openssh-server"}
 _LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/local/lib", "opt/homebrew/lib")
+_PACKAGES = {
+    "certutil": "libnss3-tools",
+    "nginx": "nginx",
+    "pebble": "pebble",
+    "sshd": "openssh-server",
+}
 _INSTALL_LINES = (  # manager, the line's start, packages that it lacks
     ("apt-get", "sudo apt-get install", ()),
     ("dnf", "sudo dnf install", ("pebble",)),
     ("brew", "brew install", ()),
 )
-_BREW_PACKAGES = {"sshd": "openssh", "faketime": "libfaketime"}
+_WRAPPED_FOLDERS = ("*-linux-gnu*", "*-linux-gnu*/pulseaudio")  # the latter through an rpath of /usr/lib
+_BREW_PACKAGES = {"certutil": "nss", "faketime": "libfaketime", "sshd": "openssh"}
 _APT_SECONDS = 600
 _DPKG_STATUS = Path("/var/lib/dpkg/status")
 _LOADER_PACKAGES = ("libc6_",)  # another C library than the running loader's crashes every program
@@ -114,7 +120,9 @@ def _unpacked(program: str, tools: Path) -> Path | None:
 
 
 def _real(program: str, tools: Path) -> Path | None:
-    candidates = (tools / folder / program for folder in ("usr/sbin", "usr/bin", "sbin"))
+    # Chromium's program in usr/bin is a script that wants the real one at /usr/lib.
+    folders = (f"usr/lib/{program}", "usr/sbin", "usr/bin", "sbin")
+    candidates = (tools / folder / program for folder in folders)
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -195,7 +203,7 @@ def _wrap(program: str, tools: Path) -> Path:
     libraries = [
         folder.relative_to(tools)
         for root in (tools / "lib", tools / "usr" / "lib")
-        for folder in (root, *sorted(root.glob("*-linux-gnu*")))
+        for folder in (root, *(one for pattern in _WRAPPED_FOLDERS for one in sorted(root.glob(pattern))))
         if folder.is_dir()
     ]
     joined = ":".join(f"$tools/{folder}" for folder in libraries)
