@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help demo docs test sweep year tools engine e2e lint agent lock clean
+.PHONY: help demo docs test sweep year tools engine e2e bench lint agent lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make tools   Pulumi's CLI, built with Go where there is none"
 	@echo "make engine  the stack on Pulumi's real engine, with a provider of ours"
 	@echo "make e2e     the demo's way seen by a real Chromium; screenshots in build/e2e"
+	@echo "make bench   measured side by side with certbot, lego, awscli, dehydrated: build/bench/report.md"
 	@echo "make lint    ruff and mypy (strict)"
 	@echo "make docs    the documentation as a site, build/docs"
 	@echo "make agent   build/synology-agent.pyz, the one file that goes to the NAS"
@@ -50,6 +51,9 @@ engine: tools
 e2e: .venv/installed
 	$(VENV) -m pytest tests/e2e
 
+bench: .venv/installed
+	$(VENV) -m benchmarks $(if $(RUNS),--runs $(RUNS))
+
 lint: .venv/installed
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
@@ -66,6 +70,9 @@ agent: .venv/installed
 	$(VENV) -m synology_setup.agent_zipapp
 
 UV = $(VENV) -m uv pip compile --quiet --custom-compile-command 'make lock'
+PEER = --universal --generate-hashes --python-version 3.11
+# What boto3 brings, which Lambda's runtime has, and nothing else of certbot's wants.
+RUNTIME_HAS = boto3 botocore jmespath s3transfer python-dateutil six
 lock: .venv/installed
 	$(UV) --universal pyproject.toml -o requirements.txt
 	$(UV) --universal --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
@@ -76,6 +83,10 @@ lock: .venv/installed
 	$(UV) --universal local_cloud/ministack/requirements.in -o local_cloud/ministack/requirements.txt
 	$(UV) --universal --generate-hashes --python-version 3.11 \
 		local_cloud/acme2certifier-requirements.in -o local_cloud/acme2certifier-requirements.txt
+	$(UV) $(PEER) benchmarks/peers/certbot.in -o benchmarks/peers/certbot.txt
+	$(UV) $(PEER) benchmarks/peers/awscli.in -o benchmarks/peers/awscli.txt
+	$(UV) $(PEER) $(addprefix --no-emit-package ,$(RUNTIME_HAS)) benchmarks/peers/certbot.in \
+		-o benchmarks/peers/certbot-lambda.txt
 
 clean:
 	rm -rf .venv build

@@ -12,10 +12,9 @@ import socket
 import ssl
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -25,101 +24,12 @@ from urllib.parse import urlsplit
 from local_cloud.acme.certificates import make_server_identity
 from local_cloud.operations import acme_operation, acme_operations, aws_operation, refusal
 from local_cloud.processes import LOOPBACK
+from local_cloud.recording import Exchange, Fault, FaultKind, Recording
+
+__all__ = ["Exchange", "Fault", "FaultKind", "FaultProxy", "Recording"]
 
 _UPSTREAM_SECONDS = 60
 _NOT_PASSED_ON = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
-# Asked again and again until something has happened: only the first of a row is a point.
-_POLLS = {"order", "GetChange"}
-
-
-class FaultKind(Enum):
-    """What happens to a request."""
-
-    KILL_BEFORE = "kill-before"  # its sender is killed, the server never sees it
-    KILL_AFTER = "kill-after"  # the server has answered, and the sender is killed before it hears
-    ERROR = "error"  # a 500, the server never sees it
-    THROTTLE = "throttle"  # asked to slow down, the server never sees it
-    CUT = "cut"  # the server has answered, and half of the answer arrives
-    LATE = "late"  # the server has answered, and the client gives up before it hears
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault at one point.
-
-    Attributes:
-        point: the request's name, such as `finalize#1`.
-        kind: what happens to it.
-        kill: ends the client's process at once.
-        give_up: makes the client's wait for the late answer time out, or waits until it has; without it, the
-            answer is only late by `late_seconds`.
-        late_seconds: how long a late answer takes besides.
-    """
-
-    point: str
-    kind: FaultKind
-    kill: Callable[[], None] = lambda: None
-    give_up: Callable[[], None] = lambda: None
-    late_seconds: float = 0.1
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request and what the server answered.
-
-    Attributes:
-        point: its name; empty for a poll that repeats the one before, and for a nonce's second try.
-        operation: such as `newOrder`.
-        status: the server's, or None where the request did not reach it.
-        location: the answer's Location, such as the new order's URL.
-    """
-
-    point: str
-    operation: str
-    status: int | None
-    location: str = ""
-
-
-@dataclass
-class Recording:
-    """What passed in one run.
-
-    Attributes:
-        fault: the fault to inject, or None.
-        after: called after each request that reached the server, with its operation.
-        exchanges: the requests so far, in order of their arrival.
-        injected: the fault was injected.
-    """
-
-    fault: Fault | None = None
-    after: Callable[[str], None] = lambda _: None
-    exchanges: list[Exchange] = field(default_factory=list)
-    injected: bool = False
-    _ordinals: Counter[str] = field(default_factory=Counter)
-    _last: dict[str, tuple[str, bool]] = field(default_factory=dict)  # by service: (path, its nonce was bad)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def points(self) -> list[str]:
-        """The points in order of their arrival."""
-        return [exchange.point for exchange in self.exchanges if exchange.point]
-
-    def name(self, service: str, operation: str, path: str) -> str:
-        """Return the point at which a request stands, or nothing for a repetition."""
-        with self._lock:
-            last_path, bad_nonce = self._last.get(service, ("", False))
-            self._last[service] = (path, False)
-            if path == last_path and (operation in _POLLS or bad_nonce):
-                return ""
-            self._ordinals[operation] += 1
-            return f"{operation}#{self._ordinals[operation]}"
-
-    def note(self, service: str, exchange: Exchange, path: str, *, bad_nonce: bool) -> None:
-        """Keep what came of a request."""
-        with self._lock:
-            self.exchanges.append(exchange)
-            if bad_nonce:
-                self._last[service] = (path, True)
 
 
 class FaultProxy:
@@ -228,6 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
+        arrived = time.monotonic()
         proxy, service = self.server.proxy, self.server.service
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         recording, operation = proxy.recording, self.server.operation(self, body)
@@ -246,7 +157,16 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status, headers, content = self._forward(body)
         bad_nonce = status == http.client.BAD_REQUEST and b":badNonce" in content
-        exchange = Exchange(point, operation, status, headers.get("Location", ""))
+        exchange = Exchange(
+            point,
+            operation,
+            status,
+            location=headers.get("Location", ""),
+            service=service,
+            retry_after=_seconds(headers.get("Retry-After", "")),
+            arrived=arrived,
+            answered=time.monotonic(),
+        )
         recording.note(service, exchange, self.path, bad_nonce=bad_nonce)
         recording.after(operation)
         if kind is FaultKind.KILL_AFTER and fault is not None:
@@ -297,3 +217,10 @@ class _Handler(BaseHTTPRequestHandler):
 def _address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or LOOPBACK, parts.port or 443
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds of a Retry-After, a number or a date (RFC 9110 section 10.2.3)."""
+    if not retry_after or retry_after.isdecimal():
+        return float(retry_after or 0)
+    return max((parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds(), 0.0)

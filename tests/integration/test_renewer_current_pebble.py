@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import ssl
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,31 +18,21 @@ from lambda_renewer.clock import from_rfc3339, to_rfc3339
 from lambda_renewer.document import write_document
 from lambda_renewer.errors import Problem, RequestError
 from local_cloud.acme import Pebble
+from local_cloud.acme.current_pebble import build_pebble
 from local_cloud.dns_server import DnsServer
 from local_cloud.ministack.server import LocalAws
 from tests.integration.conftest import BUILD
 from tests.integration.test_renewer_settings import Requests
 from tests.renewer_bench import LIFETIME, NEXT_RUN, SOON, Died, Renewer, make_renewer
 
-VERSION = "v2.10.0"
 SHORT = 6 * 86_400
 
 
 @pytest.fixture(scope="module")
 def current_pebble() -> Path:
-    """Pebble of VERSION, built once into build/ through Go's own module settings."""
-    folder = BUILD.resolve() / "tools" / "go" / VERSION
-    program = folder / "pebble"
-    if not program.is_file():
-        go = shutil.which("go")
-        if go is None:
-            pytest.skip("needs Go")
-        subprocess.run(
-            [go, "install", f"github.com/letsencrypt/pebble/v2/cmd/pebble@{VERSION}"],
-            env={**os.environ, "GOBIN": str(folder)},
-            check=True,
-            timeout=280,
-        )
+    program = build_pebble(BUILD)
+    if program is None:
+        pytest.skip("needs Go")
     return program
 
 
