@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -22,8 +23,8 @@ class CountingProxy:
         operations: the operation of each call so far, such as `DescribeSecret`, in order of arrival.
     """
 
-    def __init__(self, target: str) -> None:
-        """Stand before `target`, an http:// URL on loopback."""
+    def __init__(self, target: str, tls: ssl.SSLContext | None = None) -> None:
+        """Stand before `target`, an http:// URL on loopback; with `tls`, as https://localhost."""
         self.operations: list[str] = []
         host, port = urlsplit(target).hostname or LOOPBACK, urlsplit(target).port or 80
         operations = self.operations
@@ -49,12 +50,19 @@ class CountingProxy:
                 """Log nothing: the operations are the log."""
 
         self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._tls = tls is not None
+        if tls is not None:
+            # The handshake is made in the connection's own thread, at its first read.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def endpoint(self) -> str:
         """The proxy's own URL."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
+        origin = "https://localhost" if self._tls else f"http://{LOOPBACK}"
+        return f"{origin}:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

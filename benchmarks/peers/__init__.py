@@ -38,6 +38,11 @@ def provide_awscli(build: Path) -> Path:
     return provide_environment(build / "bench" / "awscli-venv", _HERE / "awscli.txt").with_name("aws")
 
 
+def awscli_roots(program: Path) -> Path:
+    """Return the public roots that AWS's command line at `program` trusts unless told otherwise."""
+    return next(program.parents[1].glob("lib/python*/site-packages/**/cacert.pem"))
+
+
 def provide_lego(build: Path) -> Path | None:
     """Return a program that issues with lego's library, built once; None where there is no Go.
 
