@@ -29,7 +29,7 @@ from .settings import Settings
 from .tags import tags
 
 _TIMEOUT_SECONDS = 900  # Lambda's most: slow validation is waited for, an idle wait costs next to nothing
-_MEMORY_MB = 256
+MEMORY_MB = 256
 _LOG_DAYS = 90
 _ROLE_PATTERN = "renewer-???????"  # with what Pulumi's auto-naming adds
 
@@ -101,7 +101,7 @@ class Renewer(pulumi.ComponentResource):
             role=role.arn,
             code=pulumi.FileArchive(str(args.bundle)),
             timeout=_TIMEOUT_SECONDS,
-            memory_size=_MEMORY_MB,
+            memory_size=MEMORY_MB,
             environment={
                 "variables": {"ACCOUNT_SECRET": args.account_arn, "METRIC_NAMESPACE": args.metric_namespace}
             },

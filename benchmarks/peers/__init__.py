@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
 from pathlib import Path
 
 from infrastructure.bundle import Platform
@@ -79,7 +79,7 @@ def lego_version() -> str:
     return (_HERE / "lego" / "go.mod").read_text().partition("lego/v5 ")[2].split()[0]
 
 
-def package_certbot(platform: Platform, folder: Path, python: Sequence[str | Path]) -> Path:
+def package_certbot(platform: Platform, folder: Path) -> Path:
     """Install certbot and its plugin into `folder` as the renewer's bundle is made, and return `folder`.
 
     Hash-pinned wheels for the Lambda's platform, without boto3, which the runtime has, without byte code.
@@ -87,7 +87,6 @@ def package_certbot(platform: Platform, folder: Path, python: Sequence[str | Pat
     Args:
         platform: where it is to run.
         folder: what would be zipped.
-        python: the Python with pip.
 
     Raises:
         subprocess.SubprocessError: pip could not install it.
@@ -95,7 +94,7 @@ def package_certbot(platform: Platform, folder: Path, python: Sequence[str | Pat
     shutil.rmtree(folder, ignore_errors=True)
     options = ["--quiet", "--disable-pip-version-check", "--target", folder, "--no-user", "--no-deps"]
     options += ["--no-compile", "--require-hashes", "--only-binary", ":all:", *platform.pip_options]
-    command = [*python, "-m", "pip", "install", *options, "--requirement", CERTBOT_LAMBDA]
+    command = [sys.executable, "-m", "pip", "install", *options, "--requirement", CERTBOT_LAMBDA]
     subprocess.run(command, check=True, timeout=_BUILD_SECONDS)
     shutil.rmtree(folder / "bin", ignore_errors=True)
     for cache in folder.rglob("__pycache__"):
