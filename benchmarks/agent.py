@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import children, cloud, peers
@@ -66,8 +66,10 @@ def lego(here: Cloud) -> Callable[[], Run]:
         "EXEC_PATH": str(_hook(folder)),
         "ZONE_ID": here.renewer.zone_id,
     }
-    children.run([program, *words, "run"], env=environment, cwd=folder)
-    return lambda: _through_proxy(here, [program, *words, "renew", "--days", "10"], environment, folder)
+    issue: list[str | Path] = [program, *words, "run"]
+    renew = [*issue[:-1], "renew", "--days", "10"]
+    children.run(issue, env=environment, cwd=folder)
+    return lambda: _through_proxy(here, renew, environment, folder)
 
 
 def dehydrated(here: Cloud) -> Callable[[], Run]:
@@ -92,7 +94,7 @@ def dehydrated(here: Cloud) -> Callable[[], Run]:
         f'CURL_OPTS="--cacert {here.proxy.ca_root}"\nDOMAINS_TXT="{folder}/domains.txt"\nRENEW_DAYS="10"\n'
     )
     environment = {**here.environment(), "ZONE_ID": here.renewer.zone_id}
-    words = [program, "--config", config]
+    words: list[str | Path] = [program, "--config", config]
     children.run([*words, "--register", "--accept-terms"], env=environment, cwd=folder)
     children.run([*words, "--cron"], env=environment, cwd=folder)
     return lambda: _through_proxy(here, [*words, "--cron"], environment, folder)
@@ -106,7 +108,7 @@ def _hook(folder: Path) -> Path:
 
 
 def _through_proxy(
-    here: Cloud, command: list[str] | list[Path | str], environment: dict[str, str], folder: Path
+    here: Cloud, command: Sequence[str | Path], environment: dict[str, str], folder: Path
 ) -> Run:
     recording = here.record()
     used = children.run(command, env=environment, cwd=folder)

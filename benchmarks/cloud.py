@@ -90,7 +90,7 @@ class Cloud:
         """
         file = self.work / "events.json"
         file.write_text(json.dumps(events))
-        command = [self.aws.python, "-I", "-B", _HANDLER, self.bundle, file, *options]
+        command: list[str | Path] = [self.aws.python, "-I", "-B", _HANDLER, self.bundle, file, *options]
         return children.run(command, env=self.environment(), cwd=self.work)
 
     def record(self) -> Recording:

@@ -16,7 +16,7 @@ def main() -> None:
             importlib.import_module(name)
         except ImportError:  # an alias that its package makes, such as six.moves
             continue
-    import boto3  # noqa: PLC0415
+    boto3 = importlib.import_module("boto3")
 
     for service in services:
         boto3.client(service)

@@ -108,7 +108,7 @@ def certbot_environment(cloud: Cloud) -> dict[str, str]:
 
 def certbot(cloud: Cloud, program: Path, folder: Path) -> children.Usage:
     """Let certbot issue."""
-    command = [program, *certbot_command(cloud, folder)]
+    command: list[str | Path] = [program, *certbot_command(cloud, folder)]
     return children.run(command, env=certbot_environment(cloud), cwd=folder)
 
 
@@ -174,9 +174,9 @@ def _report(part: Part, found: dict[str, list[Issuance]], *, has_renewal_info: b
         ("requests to AWS in all", lambda one: len(one.aws), "", None),
         ("peak memory", lambda one: one.used.memory, "MiB", 70),
     ]
-    for what, value, unit, at_most in lines:
-        if at_most is not None:
-            part.add(what, of("ours", value, unit), at_most=at_most)
+    for what, value, unit, most in lines:
+        if most is not None:
+            part.add(what, of("ours", value, unit), at_most=most)
         for peer in found:
             if peer != "ours":
                 part.add(what, of("ours", value, unit), against=(peer, of(peer, value, unit)))

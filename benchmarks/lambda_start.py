@@ -69,19 +69,24 @@ def _measure_sizes(part: Part) -> None:
 
 def _measure_runs(part: Part, here: Cloud, packaged: Path, folder: Path, runs: int) -> None:
     modules = {"ours": here.work / "modules.json", "certbot": here.work / "certbot-modules.json"}
-    python = [here.aws.python, "-I", "-B"]
+    python: list[str | Path] = [here.aws.python, "-I", "-B"]
     environment = {"ours": here.environment(), "certbot": issuance.certbot_environment(here)}
-    certbot = [*python, _PROGRAMS / "certbot_run.py", packaged]
+    certbot: list[str | Path] = [*python, _PROGRAMS / "certbot_run.py", packaged]
 
     def issue_by_certbot() -> children.Usage:
-        words = [*certbot, "--modules", modules["certbot"], *issuance.certbot_command(here, folder)]
+        words: list[str | Path] = [
+            *certbot,
+            "--modules",
+            modules["certbot"],
+            *issuance.certbot_command(here, folder),
+        ]
         return children.run(words, env=environment["certbot"], cwd=folder)
 
-    issues = {
+    issues: dict[str, Callable[[], children.Usage]] = {
         "ours": lambda: here.run_handler(here.event(force=True), options=[str(modules["ours"])]),
         "certbot": issue_by_certbot,
     }
-    not_due = {
+    not_due: dict[str, Callable[[], children.Usage]] = {
         "ours": lambda: here.run_handler(here.event()),
         "certbot": lambda: children.run(
             [*certbot, "renew", "--non-interactive", *issuance.certbot_folders(folder)],
@@ -91,7 +96,7 @@ def _measure_runs(part: Part, here: Cloud, packaged: Path, folder: Path, runs: i
     }
 
     def start(who: str, bundle: Path, *services: str) -> Callable[[], children.Usage]:
-        command = [*python, _PROGRAMS / "cold_start.py", bundle, modules[who], *services]
+        command: list[str | Path] = [*python, _PROGRAMS / "cold_start.py", bundle, modules[who], *services]
         return lambda: children.run(command, env=environment[who], cwd=here.work)
 
     starts = {

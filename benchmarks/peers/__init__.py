@@ -92,9 +92,24 @@ def package_certbot(platform: Platform, folder: Path) -> Path:
         subprocess.SubprocessError: pip could not install it.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    options = ["--quiet", "--disable-pip-version-check", "--target", folder, "--no-user", "--no-deps"]
+    options: list[str | Path] = [
+        "--quiet",
+        "--disable-pip-version-check",
+        "--target",
+        folder,
+        "--no-user",
+        "--no-deps",
+    ]
     options += ["--no-compile", "--require-hashes", "--only-binary", ":all:", *platform.pip_options]
-    command = [sys.executable, "-m", "pip", "install", *options, "--requirement", CERTBOT_LAMBDA]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        *options,
+        "--requirement",
+        CERTBOT_LAMBDA,
+    ]
     subprocess.run(command, check=True, timeout=_BUILD_SECONDS)
     shutil.rmtree(folder / "bin", ignore_errors=True)
     for cache in folder.rglob("__pycache__"):

@@ -210,7 +210,7 @@ def test_insync_is_awaited(slept: list[float]) -> None:
     ours = records(route53)
     ours.present(ONE, leftovers=NOTHING)
     assert route53.polls() == [13]
-    assert (slept[0], slept[-1], len(slept)) == (0.1, 5.0, 12)
+    assert (slept[0], slept[-1], len(slept)) == (0.2, 5.0, 12)
     ours.remove(ONE)
     assert route53.polls() == [13, 0]  # nobody waits for the removal
 
