@@ -25,7 +25,7 @@ _ARCHITECTURE = "arm64"  # the stack's own choice
 # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)
 _MB_OF_A_CPU = 1_769
 _SETTINGS = (128, 192, 256, 512, 1_024)
-# Lambda's own runtime in the same memory; AWS publishes no figure: that of a function that does nothing.
+# Of the setting, for the peak; the rest is for Lambda's own runtime, of which AWS publishes no figure.
 _MEMORY_SHARE = 0.6
 
 
@@ -170,9 +170,9 @@ def _choose_memory(part: Part, not_due: Sequence[children.Usage], issued: Sequen
     part.tables.append("\n".join(lines))
     enough = next(setting for setting in _SETTINGS if peak <= setting * _MEMORY_SHARE)
     part.notes.append(
-        "Memory setting: CPU costs the same at each (half the memory, twice the time), so it is the "
-        f"smallest at which the peak of {math.ceil(peak)} MiB leaves {1 - _MEMORY_SHARE:.0%} to Lambda's "
-        f"own runtime and to growth: {enough} MB. The stack sets {MEMORY_MB} MB."
+        f"Memory setting: the peak of {math.ceil(peak)} MiB fits into {enough} MB with {1 - _MEMORY_SHARE:.0%} "
+        f"left. The stack sets {MEMORY_MB} MB: CPU time costs the same at every setting (half the memory, "
+        "twice the time), and a run takes no longer than a person who waits for `pulumi up` bears."
     )
 
 

@@ -8,6 +8,7 @@ adds. So a second `pulumi up`, from any machine, finds nothing to do.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,14 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _FILE_MODE = 0o100644
 _UNIX = 3  # the "made by" system of a zip entry that has a file mode (APPNOTE.TXT section 4.4.2)
 _LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+# What no run of the renewer imports, a sixth of the wheels: each cold start fetches and unpacks the bundle.
+_NOT_IMPORTED = re.compile(
+    r"aws_lambda_powertools/event_handler/|aws_lambda_powertools/utilities/(?!__init__\.py|jmespath_utils/)"
+    r"|acme/_internal/tests/|urllib3/contrib/emscripten/"
+    r"|cffi/|pycparser/"  # cryptography needs cffi's _cffi_backend, not what compiles C declarations
+    r"|charset_normalizer/[^/]+\.so$"  # compiled twins of its .py files; no answer here needs a guess
+    r"|.*\.(pyi|h)$|.*/py\.typed$"
+)
 
 
 class BundleError(RuntimeError):
@@ -94,7 +103,9 @@ def _own_files() -> Iterator[tuple[str, bytes]]:
 def _wheel_files(wheels: Path) -> Iterator[tuple[str, bytes]]:
     for path in wheels.rglob("*"):
         name = path.relative_to(wheels)
-        if path.is_file() and path.name not in _LEFT_OUT and name.parts[0] != "bin":
+        if path.name in _LEFT_OUT or name.parts[0] == "bin" or _NOT_IMPORTED.match(name.as_posix()):
+            continue
+        if path.is_file():
             yield name.as_posix(), path.read_bytes()
 
 
