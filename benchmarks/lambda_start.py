@@ -170,9 +170,9 @@ def _choose_memory(part: Part, not_due: Sequence[children.Usage], issued: Sequen
     part.tables.append("\n".join(lines))
     enough = next(setting for setting in _SETTINGS if peak <= setting * _MEMORY_SHARE)
     part.notes.append(
-        f"Memory setting: the peak of {math.ceil(peak)} MiB fits into {enough} MB with {1 - _MEMORY_SHARE:.0%} "
-        f"left. The stack sets {MEMORY_MB} MB: CPU time costs the same at every setting (half the memory, "
-        "twice the time), and a run takes no longer than a person who waits for `pulumi up` bears."
+        f"Memory setting: the peak of {math.ceil(peak)} MiB fits into {enough} MB with "
+        f"{1 - _MEMORY_SHARE:.0%} left. The stack sets {MEMORY_MB} MB: CPU time costs the same at every "
+        "setting (half the memory, twice the time), and the first run is waited for by `pulumi up`."
     )
 
 
