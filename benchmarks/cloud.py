@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import children
 from infrastructure.bundle import LOCAL, build_bundle
 from local_cloud.acme import Pebble
-from local_cloud.acme.current_pebble import build_pebble
+from local_cloud.acme.current_pebble import VERSION, build_pebble
 from local_cloud.dns_server import DnsServer
 from local_cloud.fault_proxy import FaultProxy
 from local_cloud.ministack.server import REGION, LocalAws
@@ -136,8 +136,9 @@ def find_pebble() -> tuple[Path, str]:
         ProgramMissing: there is none, and none can be unpacked here.
     """
     program = build_pebble(BUILD)
-    if program is None:
-        program = provide(["pebble"], BUILD)["pebble"]
+    if program is not None:
+        return program, f"Pebble {VERSION}"
+    program = provide(["pebble"], BUILD)["pebble"]
     said = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
     return program, (said.stdout + said.stderr).strip().splitlines()[-1]
 
