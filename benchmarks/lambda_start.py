@@ -103,7 +103,8 @@ def _measure_runs(part: Part, here: Cloud, packaged: Path, folder: Path, runs: i
         "ours": start("ours", here.bundle, "secretsmanager", "route53"),
         "certbot": start("certbot", packaged, "route53"),
     }
-    first = {who: issue() for who, issue in issues.items()}
+    # The second is a renewal, as all but the first are: it imports less than a first issuance.
+    first = [{who: issue() for who, issue in issues.items()} for _ in range(2)][-1]
     _expect('"renewed": true' in first["ours"].output, first["ours"])
     nothing = {who: run() for who, run in not_due.items()}
     _expect('"renewed": false' in nothing["ours"].output, nothing["ours"])
@@ -120,7 +121,7 @@ def _measure_runs(part: Part, here: Cloud, packaged: Path, folder: Path, runs: i
     _compare(part, "issuance, peak memory", used["issuance"], lambda one: one.memory, "MiB")
     _choose_memory(part, used["not due"]["ours"], used["issuance"]["ours"])
     part.notes += [
-        "The cold start of an issuance imports every module that a real issuance had imported, and makes its "
+        "The cold start of an issuance imports every module that a real renewal had imported, and makes its "
         "clients. Runs under this machine's Python and wheels, sizes of Lambda's own.",
         "Without byte code, which a Lambda's read-only folder cannot keep.",
     ]
