@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import html
 import http.client
 import json
 from datetime import datetime, timezone
@@ -122,4 +121,6 @@ class Answer(NamedTuple):
 
 
 def _between(xml: str, tag: str) -> str:
+    import html  # noqa: PLC0415 - thousands of names, for an error's text
+
     return html.unescape(xml.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0])

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import ssl
 import time
-import urllib.request
+from base64 import b64encode
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, NamedTuple, Sequence
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from . import __version__
 from .answer import Answer
 from .config import Config
 from .errors import AwsError, AwsRefused, ClockWrong
 from .sigv4 import sign
-from .tls import trusting
+from .tls import trusting, trusting_as_needed
 
 TRIES = 5
 REFUSED_TRIES = 3  # IAM refuses a good key now and then
@@ -30,7 +32,7 @@ _LARGEST_ANSWER = 1_000_000  # a secret has 64 KiB at most
 _LARGEST_SKEW = timedelta(days=1)  # with more, certificates would be judged wrongly too
 _RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)  # no right clock is earlier
 _SET_CLOCK = "Set it in Control Panel > Regional Options > Time, or wait until NTP does"
-_EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_… of OpenSSL's x509_vfy.h
+_EXPIRED, _NOT_YET_VALID, _OTHER_NAME = 10, 9, 62  # X509_V_ERR_… of OpenSSL's x509_vfy.h
 
 
 class Metric(NamedTuple):
@@ -72,11 +74,7 @@ class Aws:
         self._keys = list(config.access_keys)
         self._refused_before = ""
         self._skew, self._clock_corrected = timedelta(0), False
-        self._opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=trusting(config.ca_file)),
-            urllib.request.ProxyHandler(_https_proxy()),
-            _AsAnswered(),
-        )
+        self._tls, self._has_all_roots = trusting_as_needed(config.ca_file), False
         self.calls = 0
 
     def current_version(self, secret: str) -> str:
@@ -145,16 +143,19 @@ class Aws:
             try:
                 answer = self._send(service, url, headers, body)
             except (OSError, ValueError, http.client.HTTPException) as error:
-                reason = getattr(error, "reason", error)
-                if isinstance(reason, ssl.SSLCertVerificationError):
-                    raise _untrusted(url, reason) from None
+                if isinstance(error, ssl.SSLCertVerificationError):
+                    if self._has_all_roots or error.verify_code == _OTHER_NAME:
+                        raise _untrusted(url, error) from None
+                    self._tls, self._has_all_roots = trusting(self._config.ca_file), True
+                    tries -= 1
+                    continue
                 left = began + LONGEST_SECONDS - time.monotonic()
                 if tries >= TRIES or left <= 0:
                     raise AwsError(
-                        f"AWS could not be asked ({what} at {url}{_by_proxy(url)}): {reason}. "
+                        f"AWS could not be asked ({what} at {url}{_by_proxy(url)}): {error}. "
                         "The next run tries again"
                     ) from None
-                self._say(f"{what}: {reason}, trying again")
+                self._say(f"{what}: {error}, trying again")
                 _pause(tries, None, left)
                 continue
             left = began + LONGEST_SECONDS - time.monotonic()
@@ -193,9 +194,11 @@ class Aws:
             timestamp=(_now() + self._skew).strftime("%Y%m%dT%H%M%SZ"),
         )
         signed["User-Agent"] = f"synology-agent/{__version__}"
-        request = urllib.request.Request(url, data=body, headers=signed)  # noqa: S310 - config.py saw to it
+        signed["Connection"] = "close"
         self.calls += 1
-        with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+        with closing(_connect(url, self._tls)) as connection:
+            connection.request("POST", _path(url), body, signed)
+            response = connection.getresponse()
             content = response.read(_LARGEST_ANSWER + 1)
             if len(content) > _LARGEST_ANSWER:
                 raise AwsError(f"{url} answered with more than {_LARGEST_ANSWER} bytes, which AWS never does")
@@ -220,15 +223,6 @@ class Aws:
         self._skew, self._clock_corrected = skew, True
 
 
-class _AsAnswered(urllib.request.HTTPErrorProcessor):
-    """Neither follows a redirect, since a signed request is for one host, nor makes an error of a status."""
-
-    def http_response(self, request: urllib.request.Request, response: Any) -> Any:  # noqa: ARG002
-        return response
-
-    https_response = http_response
-
-
 def life_metrics(certificate: str, not_before: datetime, not_after: datetime, now: datetime) -> list[Metric]:
     """Return what is left of a certificate's life, as a fraction and in days: 0 once it has expired."""
     left = max((not_after - now).total_seconds(), 0.0)
@@ -251,17 +245,40 @@ def _untrusted(url: str, error: ssl.SSLCertVerificationError) -> AwsError:
     )
 
 
-def _https_proxy() -> dict[str, str]:
-    """Return the environment's proxy for https; http goes to 127.0.0.1 alone, and past any proxy."""
-    return {scheme: proxy for scheme, proxy in urllib.request.getproxies().items() if scheme == "https"}
+def _connect(url: str, tls: ssl.SSLContext) -> http.client.HTTPConnection:
+    """Return a connection, not yet opened, to the URL's host, or to the proxy between."""
+    target, proxy = urlsplit(url), _https_proxy(url)
+    if target.scheme != "https":  # to 127.0.0.1 alone: config.py saw to it
+        return http.client.HTTPConnection(target.netloc, timeout=_TIMEOUT_SECONDS)
+    if not proxy:
+        return http.client.HTTPSConnection(target.netloc, timeout=_TIMEOUT_SECONDS, context=tls)
+    login, _, host = urlsplit(proxy if "://" in proxy else f"//{proxy}").netloc.rpartition("@")
+    connection = http.client.HTTPSConnection(host, timeout=_TIMEOUT_SECONDS, context=tls)
+    basic = {"Proxy-Authorization": "Basic " + b64encode(unquote(login).encode()).decode()} if login else {}
+    connection.set_tunnel(target.netloc, headers=basic)
+    return connection
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _https_proxy(url: str) -> str:
+    """Return the environment's proxy for the URL, or an empty text; http goes past any proxy."""
+    target = urlsplit(url)
+    if target.scheme != "https" or not any(name.lower() == "https_proxy" for name in os.environ):
+        return ""
+    import urllib.request  # noqa: PLC0415 - a tenth of a run's time, and few have a proxy
+
+    proxy = urllib.request.getproxies().get("https", "")
+    return "" if urllib.request.proxy_bypass(target.netloc) else proxy
 
 
 def _by_proxy(url: str) -> str:
     """Name the proxy between, without its password."""
-    target, proxy = urlsplit(url), _https_proxy().get("https")
-    if not proxy or target.scheme != "https" or urllib.request.proxy_bypass(target.netloc):
-        return ""
-    return " by the proxy {}".format(proxy.rpartition("@")[2])
+    proxy = _https_proxy(url)
+    return " by the proxy {}".format(proxy.rpartition("@")[2]) if proxy else ""
 
 
 def _pause(tries: int, retry_after: float | None, left: float) -> None:

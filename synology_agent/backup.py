@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .files import private_folder, write_private
 from .pair import Pair, read_pair
+from .state import JOURNAL
 
 _KEPT = 3
 
@@ -81,7 +82,7 @@ class Backups:
     def __init__(self, folder: Path) -> None:
         """Use this folder."""
         self._folder = folder
-        self._journal = folder / "unfinished"
+        self._journal = folder / JOURNAL
 
     def unfinished(self) -> Backup | None:
         """Return the backup of an install that was interrupted, if there is one."""

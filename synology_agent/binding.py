@@ -11,6 +11,7 @@ from .config import Config, WantedCertificate
 from .dsm import Dsm
 from .entries import Entry, Service, all_services, owners
 from .errors import ConfigError
+from .installers import Listing
 from .pair import leaves
 from .ports import Port, host_names, read_ports
 from .serving import Expectation, what_is_stale
@@ -50,7 +51,7 @@ class Plan:
 
 
 def what_is_lost(
-    dsm: Dsm, entries: Sequence[Entry], entry: Entry | None, wanted: WantedCertificate, installed: Installed
+    dsm: Dsm, listing: Listing, entry: Entry | None, wanted: WantedCertificate, installed: Installed
 ) -> list[str]:
     """Return why the installed certificate has to be installed again although AWS has no newer one.
 
@@ -63,8 +64,8 @@ def what_is_lost(
         return [f"assign is {wanted.assign!r} now"]
     expected = Expectation()
     expected.add(dsm, entry, [installed.fingerprint])
-    ports = read_ports(dsm)
-    unbound = plan_later(installed.bound, _served(dsm, entries, ports)).take
+    ports = listing.ports()
+    unbound = plan_later(installed.bound, _served(dsm, listing.entries(), ports)).take
     return [f"{service} is bound to nothing" for service in unbound] + what_is_stale(
         ports, expected, wanted.own_name
     )

@@ -18,7 +18,7 @@ from .document import not_issued_yet, read_document
 from .dsm import Dsm
 from .entries import Entry, find_entry
 from .errors import AgentError, ConfigError, DsmError, NotIssuedYet, Withdrawn
-from .install import choose_installer
+from .installers import choose_installer
 from .pair import read_leaf, stage
 from .ports import read_ports
 from .proof import prove

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Iterator, Sequence
@@ -41,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         if getattr(options, "verbose", False):
+            import traceback  # noqa: PLC0415
+
             traceback.print_tb(error.__traceback__)
         return errors.AgentError.exit_code
 

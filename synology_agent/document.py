@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .certificates import X509, read_pem
-from .errors import DocumentRefused, NotIssuedYet, SchemaUnknown, Withdrawn
+from .errors import ADVICE, DocumentRefused, NotIssuedYet, SchemaUnknown, Withdrawn
 
 SCHEMA = 1
 
@@ -18,7 +18,6 @@ SCHEMA = 1
 _BLOCKS = r"(?:-----BEGIN ({0})-----\n(?:[A-Za-z0-9+/=]+\n)+-----END \1-----\n)"
 _CERTIFICATES = re.compile(_BLOCKS.format("CERTIFICATE") + "+")
 _PRIVATE_KEY = re.compile(_BLOCKS.format("(?:RSA |EC )?PRIVATE KEY"))
-ADVICE = "Look at the renewer's log in AWS; the next certificate from it mends this"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ The greater the code, the worse; a run with several certificates exits with its 
 
 from __future__ import annotations
 
+ADVICE = "Look at the renewer's log in AWS; the next certificate from it mends this"  # of a bad document
+
 
 class AgentError(Exception):
     """A certificate was not installed; what was served before is served still, unless the text says not."""

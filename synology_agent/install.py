@@ -5,49 +5,23 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable, Protocol
+from typing import Callable, Iterable
 
 from .backup import Backup, Backups, Before
 from .binding import Plan
 from .copies import find_unlisted, package_of
-from .dsm import ApiRefused, Dsm, has_certificate_api
-from .entries import ARCHIVE, Entry, Service, entry_of, find_service, owners
+from .dsm import ApiRefused, Dsm
+from .entries import ARCHIVE, Entry, entry_of, find_service, owners
 from .errors import DsmError, InstallFailed, RollbackFailed
 from .files import replace_files
 from .files_installer import FilesInstaller
+from .installers import Installer, choose_installer
 from .pair import Pair, holds, read_pair
 from .ports import Port, read_ports
 from .serving import Expectation, fingerprints_in, prove_served, silent_ports, stale_copies
-from .web_api_installer import WebApiInstaller
 
 # They read their certificate only at start (likely).
 _RESTARTED = {"DirectoryServer", "VPNCenter"}
-
-
-class Installer(Protocol):
-    """A way to change a certificate in DSM; none is believed: who calls reads back."""
-
-    way: str
-
-    def entries(self) -> list[Entry]:
-        """Return DSM's certificate entries."""
-
-    def create(self, description: str, pair: Pair) -> None:
-        """Make an entry that serves nothing yet."""
-
-    def replace(self, entry: Entry, pair: Pair) -> None:
-        """Replace the entry's certificate, in the copies of its services too."""
-
-    def bind(self, service: Service, old_id: str, new_id: str) -> None:
-        """Move a service to another entry, and give it its copy."""
-
-    def make_default(self, entry: Entry) -> None:
-        """Let it serve whatever is bound to no other."""
-
-
-def choose_installer(dsm: Dsm) -> Installer:
-    """Return the way that this NAS offers: its local web API, which is DSM 7's, or else files."""
-    return WebApiInstaller(dsm) if has_certificate_api(dsm) else FilesInstaller(dsm)
 
 
 @dataclass(frozen=True)
@@ -108,6 +82,22 @@ class Transaction:
             raise self._fail(error, backup) from None
         self._backups.finish()
         return proven
+
+    def undo_interrupted(self, error: Exception) -> None:
+        """Undo what a killed run left half done, which this run cannot finish for `error`.
+
+        Raises:
+            RollbackFailed: it could not be undone.
+        """
+        interrupted = self._backups.unfinished()
+        if interrupted is None:
+            return
+        try:
+            self.undo(interrupted)
+        except (DsmError, OSError, ValueError) as second:
+            raise rollback_failed(
+                f"{error}. Besides, an interrupted install could not be undone: {second}", interrupted
+            ) from None
 
     def undo(self, backup: Backup) -> str:
         """Put back what stood before `backup`'s install, end the journal, and return what was proven.

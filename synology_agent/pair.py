@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .certificates import X509, read_pem
-from .document import Certificate
 from .files import private_folder, write_private
+
+if TYPE_CHECKING:
+    from .document import Certificate
 
 FILES = ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem")
 # DSM 7.3 keeps its own certificates twice, without a cert.pem (measured on 7.3-86009).

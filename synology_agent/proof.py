@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Sequence
 
 from .certificates import X509, covers, read_pem
-from .document import ADVICE, Certificate
+from .document import Certificate
 from .errors import (
+    ADVICE,
     ChainDisordered,
     ChainForeign,
     ChainIncomplete,

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from .aws import Aws, Metric, life_metrics
-from .backup import Backups
 from .binding import plan_install, what_is_lost
 from .config import Config, WantedCertificate
-from .document import not_issued_yet, read_document
 from .dsm import Dsm
 from .entries import ARCHIVE, Entry, description_of, find_entry
 from .errors import AgentError, AwsError, DsmError, RollbackFailed
-from .install import Transaction, choose_installer, rollback_failed
+from .installers import Listing
 from .pair import leaves, read_leaf, stage
-from .proof import prove
 from .state import CertificateState, Installed, alone
+
+if TYPE_CHECKING:
+    from .install import Transaction
 
 Say = Callable[[str], None]
 
@@ -57,11 +56,12 @@ def run(config: Config, dsm: Dsm, home: Path, options: Options, say: Say, tell: 
     with alone(home):
         aws = Aws(config, patient=options.patient, say=say)
         metrics: list[Metric] = []
+        listing = Listing(dsm)
         for wanted in config.certificates:
             state = CertificateState(home, wanted.entry)
             code = 0
             try:
-                line = _bring_up_to_date(config, wanted, aws, dsm, state, options, say)
+                line = _bring_up_to_date(config, wanted, aws, dsm, listing, state, options, say)
             except (AgentError, OSError) as error:
                 code = error.exit_code if isinstance(error, AgentError) else DsmError.exit_code
                 line = f"FAILED: {error}. {_still_served(state.read())}"
@@ -80,28 +80,33 @@ def _bring_up_to_date(
     wanted: WantedCertificate,
     aws: Aws,
     dsm: Dsm,
+    listing: Listing,
     state: CertificateState,
     options: Options,
     say: Say,
 ) -> str:
-    installed = state.read()
-    backups = Backups(state.backups)
-    transaction = Transaction(dsm, backups, wanted.own_name, say)
+    installed, transaction = state.read(), None
     try:
-        entries = choose_installer(dsm).entries()
+        entries = listing.entries()
         entry = find_entry(entries, wanted, installed.entry)
         version = aws.current_version(wanted.secret)
         say(
             "AWSCURRENT is version {}, installed is {}".format(version or "none", installed.version or "none")
         )
         again = options.force or options.bind_again
-        if version and version == installed.version and not again and not backups.unfinished():
-            lost = [] if installed.held else what_is_lost(dsm, entries, entry, wanted, installed)
+        if version and version == installed.version and not again and not state.is_unfinished():
+            lost = [] if installed.held else what_is_lost(dsm, listing, entry, wanted, installed)
             if not lost:
                 held = f"; serial {installed.held} is held back since a rollback" if installed.held else ""
                 return f"nothing to do, {_until(installed)}{held}"
             say("DSM lost it: {}".format(", ".join(lost)))
 
+        # Here, as most runs end above, and each compiles what it imports: Python keeps no byte code of a zip.
+        from .document import not_issued_yet, read_document  # noqa: PLC0415
+        from .proof import prove  # noqa: PLC0415
+
+        transaction = _begin(dsm, wanted, state, say)
+        listing.forget()
         if not version:
             raise not_issued_yet()
         version, text = aws.current_document(wanted.secret)
@@ -123,10 +128,12 @@ def _bring_up_to_date(
             return _would(entry, certificate.serial, [str(service) for service in plan.take], plan.default)
         proven = transaction.install(entry, description_of(wanted), pair, plan)
     except (AgentError, OSError) as error:
-        _undo_interrupted(error, transaction, backups, options)
+        listing.forget()
+        if state.is_unfinished() and not isinstance(error, RollbackFailed) and not options.dry_run:
+            (transaction or _begin(dsm, wanted, state, say)).undo_interrupted(error)
         raise
     finally:
-        shutil.rmtree(str(state.staging), ignore_errors=True)
+        state.clear_staging()
 
     record = Installed.of(certificate, version, proven, wanted.assign, installed)
     try:
@@ -139,19 +146,11 @@ def _bring_up_to_date(
     return f"installed serial {record.serial} by {record.issuer}, {_until(record)}: {proven.text}"
 
 
-def _undo_interrupted(
-    error: AgentError | OSError, transaction: Transaction, backups: Backups, options: Options
-) -> None:
-    """Undo what a killed run left half done, where this run cannot finish it."""
-    interrupted = backups.unfinished()
-    if interrupted is None or isinstance(error, RollbackFailed) or options.dry_run:
-        return
-    try:
-        transaction.undo(interrupted)
-    except (DsmError, OSError, ValueError) as second:
-        raise rollback_failed(
-            f"{error}. Besides, an interrupted install could not be undone: {second}", interrupted
-        ) from None
+def _begin(dsm: Dsm, wanted: WantedCertificate, state: CertificateState, say: Say) -> Transaction:
+    from .backup import Backups  # noqa: PLC0415 - as above
+    from .install import Transaction  # noqa: PLC0415
+
+    return Transaction(dsm, Backups(state.backups), wanted.own_name, say)
 
 
 def _would(entry: Entry | None, serial: str, taken: list[str], default: bool) -> str:

@@ -11,13 +11,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
-from .document import Certificate
 from .errors import AgentError, Busy
 from .files import private_folder, write_private
 
 if TYPE_CHECKING:
+    from .document import Certificate
     from .install import Proven
 
+JOURNAL = "unfinished"  # beside the backups
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -102,6 +103,17 @@ class CertificateState:
             return Installed(**fields)
         except (KeyError, TypeError, ValueError):
             return Installed()
+
+    def is_unfinished(self) -> bool:
+        """Tell whether an install was interrupted: its journal is there (see backup.py)."""
+        return (self.backups / JOURNAL).exists()
+
+    def clear_staging(self) -> None:
+        """Remove the staging area, where a new private key stood."""
+        if self.staging.exists():
+            import shutil  # noqa: PLC0415 - it brings three compressions along
+
+            shutil.rmtree(str(self.staging), ignore_errors=True)
 
     def write(self, installed: Installed) -> None:
         """Remember an install that was proven."""

@@ -14,7 +14,7 @@ from .config import Config, WantedCertificate
 from .dsm import Dsm
 from .entries import Entry, find_entry
 from .errors import AgentError, DsmError, NotIssuedYet
-from .install import choose_installer
+from .installers import choose_installer
 from .pair import holds
 from .ports import Port, read_ports
 from .serving import served_at

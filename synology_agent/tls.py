@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Iterable
 
 from .certificates import read_pem
-from .document import ADVICE
 from .errors import (
+    ADVICE,
     ChainIncomplete,
     ConfigError,
     DocumentRefused,
@@ -63,7 +63,26 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
     Raises:
         ConfigError: `ca_file` cannot be read, or holds something else than self-signed roots.
     """
-    context = ssl.create_default_context()
+    return _with_roots_of(ca_file, ssl.create_default_context())
+
+
+def trusting_as_needed(ca_file: Path | None) -> ssl.SSLContext:
+    """Return the same, but of the system's roots those in its folder, where OpenSSL finds one by its name.
+
+    Reading all of the system's one file takes longer than the rest of a request. Who is refused with this
+    asks again with all of them.
+
+    Raises:
+        ConfigError: as above.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks host names and certificates
+    folder = ssl.get_default_verify_paths().capath
+    if folder:
+        context.load_verify_locations(capath=folder)
+    return _with_roots_of(ca_file, context)
+
+
+def _with_roots_of(ca_file: Path | None, context: ssl.SSLContext) -> ssl.SSLContext:
     context.verify_flags &= ~(_PARTIAL_CHAIN | _STRICT)
     if ca_file is None:
         return context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,27 @@ def test_a_root_in_ca_file_is_trusted_for_aws(serve: Serve, intermediate: Author
     assert "clock" not in message
 
 
+def test_a_root_in_the_systems_one_file_is_trusted_for_aws(
+    serve: Serve, intermediate: Authority, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every DSM has a folder where OpenSSL finds a root by its name."""
+    server = serve(issue(["localhost"], intermediate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    aws = server.client()
+    assert aws.current_document("secret") == ("new", "text")
+    assert aws.current_document("secret") == ("new", "text")
+    assert aws.calls == 3  # refused once, then with all roots
+
+
+def test_the_systems_one_file_of_roots_is_not_read_where_none_is_missing(
+    serve: Serve, intermediate: Authority, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(issue(["localhost"], intermediate))
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", None)
+    monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", None)
+    assert server.client(ca_file=ca_file).current_document("secret") == ("new", "text")
+
+
 def test_a_certificate_for_another_name_is_refused_at_once(
     serve: Serve, intermediate: Authority, ca_file: Path
 ) -> None:
@@ -155,7 +177,7 @@ def test_a_proxy_that_looks_into_tls_needs_its_root(
     monkeypatch.setenv("https_proxy", between.url)
     message = refusal(server, endpoints={}, ca_file=ca_file)
     assert f"https://{AWS_NAME}/ by the proxy http://127.0.0.1:{between.port} shows a certificate" in message
-    assert len(between.asked) == 1
+    assert len(between.asked) == 2  # with the roots of the system's folder, then with all of them
 
 
 def test_no_proxy_leads_past_the_proxy(
