@@ -25,12 +25,14 @@ class Usage:
     Attributes:
         wall: seconds on the clock.
         cpu: seconds of all processors, in user and kernel mode.
+        own_cpu: those of the command's first thread, without its children.
         memory: the most resident memory of one process, in MiB, as Lambda counts.
         output: what it printed, both streams.
     """
 
     wall: float
     cpu: float
+    own_cpu: float
     memory: float
     output: str
 
@@ -64,4 +66,4 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> 
         used = json.loads(report.read_text())
     if used["code"]:
         raise CommandFailed(f"{command[0]} exited with {used['code']}:\n{output}")
-    return Usage(used["wall"], used["cpu"], used["memory"], output)
+    return Usage(used["wall"], used["cpu"], used["own_cpu"], used["memory"], output)

@@ -11,7 +11,7 @@ PROJECT = Path(__file__).parents[1]
 
 # DSM's Python is python3 on root's PATH; -I keeps the user's site-packages and PYTHON* variables out.
 _INTERPRETER = b"#!/usr/bin/python3 -I\n"
-_MAIN = "import sys\n\nfrom synology_agent.cli import main\n\nsys.exit(main())\n"
+_MAIN = "__main__.py"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -29,10 +29,11 @@ def build_agent(destination: Path) -> Path:
 
 def agent_content() -> bytes:
     """Return the zipapp, the same bytes for the same sources."""
-    files = {"__main__.py": _MAIN.encode()}
+    files: dict[str, bytes] = {}
     for path in sorted((PROJECT / "synology_agent").glob("*.py")):
         text = path.read_text(encoding="utf-8")
-        files[f"synology_agent/{path.name}"] = (text if path.name in _WHOLE else _bare(text)).encode()
+        name = path.name if path.name == _MAIN else f"synology_agent/{path.name}"
+        files[name] = (text if path.name in _WHOLE else _bare(text)).encode()
     file = io.BytesIO()
     file.write(_INTERPRETER)
     with zipfile.ZipFile(file, "w") as archive:

@@ -26,6 +26,7 @@ from local_cloud.processes import LOOPBACK
 from synology_agent import aws as module
 from synology_agent.aws import Aws, Metric
 from synology_agent.config import SERVICES, AccessKey, Config
+from synology_agent.dsm import Dsm
 from synology_agent.errors import AwsError, AwsRefused, ClockWrong
 from tests.integration.agent_bench import NAMES, NAMESPACE, Nas, Secret
 
@@ -170,7 +171,9 @@ def test_the_namespace_of_another_nas_is_closed(
     assert listed["Metrics"] == []
 
 
-def test_a_run_with_nothing_to_do_asks_once_a_certificate(nas: Nas, local_aws: LocalAws, ca: Issuer) -> None:
+def test_a_run_with_nothing_to_do_asks_aws_once_a_certificate_and_dsm_once(
+    nas: Nas, local_aws: LocalAws, ca: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secrets = [Secret(local_aws), Secret(local_aws)]
     names = [NAMES, ["other.test"]]
     for secret, of_it in zip(secrets, names, strict=True):
@@ -188,9 +191,17 @@ def test_a_run_with_nothing_to_do_asks_once_a_certificate(nas: Nas, local_aws: L
     assert code == 0, output
     assert nas.proxy.operations == ["DescribeSecret", "GetSecretValue"] * 2 + ["PutMetricData"]
     nas.proxy.operations.clear()
+    asked, ask = [], Dsm.web_api
+
+    def count(dsm: Dsm, api: str, method: str, version: int, **values: Any) -> dict[str, Any]:
+        asked.append(f"{api} {method}")
+        return ask(dsm, api, method, version, **values)
+
+    monkeypatch.setattr(Dsm, "web_api", count)
     code, output = nas.run()
     assert code == 0, output
     assert nas.proxy.operations == ["DescribeSecret"] * 2 + ["PutMetricData"]
+    assert len(asked) == len(set(asked)) == 3
 
 
 # Keys

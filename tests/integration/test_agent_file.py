@@ -66,7 +66,35 @@ def test_it_imports_the_standard_library_only() -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add((node.module or "").partition(".")[0])
     assert {"ssl", "json", "urllib"} <= found
-    assert found <= sys.stdlib_module_names
+    # The agent's own name is in what the file begins with, which stands beside the package.
+    assert found - {"synology_agent"} <= sys.stdlib_module_names
+
+
+def test_each_module_is_compiled_once_and_a_run_with_nothing_to_do_needs_few(
+    nas: Nas, secret: Secret, ca: Issuer, python: Path
+) -> None:
+    secret.put_pair(issue(NAMES, issuer=ca))
+    nas.serve(secret)
+    assert nas.run_file(python)[0] == 0
+    script = (
+        "import builtins, runpy, sys\n"
+        "compiled, compile_it = [], builtins.compile\n"
+        "def count(source, name, *rest, **named):\n"
+        "    compiled.append(name)\n"
+        "    return compile_it(source, name, *rest, **named)\n"
+        "builtins.compile = count\n"
+        f"sys.argv = [{str(nas.agent)!r}, '--root', {str(nas.dsm.root)!r}]\n"
+        "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit:\n    print(*compiled, sep='\\n')\n"
+    )
+    done = subprocess.run([python, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    said, *compiled = done.stdout.splitlines()
+    assert "nothing to do" in said
+    modules = [name for name in compiled if name.startswith(f"{nas.agent}/synology_agent/")]
+    assert f"{nas.agent}/synology_agent/run.py" in modules
+    assert len(modules) == len(set(modules))
+    for unneeded in ("install", "proof", "document", "backup"):
+        assert f"{nas.agent}/synology_agent/{unneeded}.py" not in modules
 
 
 def test_every_module_that_a_run_loads_is_pythons_own(nas: Nas, secret: Secret, dsm_python: Path) -> None:
