@@ -61,7 +61,7 @@ def test_a_command_in_the_documentation(page: str, command: str) -> None:
 
 
 def is_target(words: list[str]) -> None:
-    targets = re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE)
     assert {word for word in words if "=" not in word} <= set(targets)
 
 
