@@ -62,7 +62,7 @@ def installed(aws: LocalAws, work: Path, python: Path, *, certificates: int = 1)
     dsm = SimulatedDsm(
         work / "nas", nginx=nginx, issuer=authority, proxies=[ReverseProxy(NAVIDROME)]
     ).create()
-    with WarmDsm(work / "warm.socket") as warm:
+    with WarmDsm() as warm:
         warm.use_in(dsm.root)
         with dsm, CountingProxy(aws.endpoint, _tls(root_ca, work)) as proxy:
             nas = Nas(dsm, root_ca, proxy, agent)
