@@ -32,7 +32,8 @@ demo: .venv/installed
 	$(VENV) -m local_cloud.demo $(if $(KEEP),--keep)
 
 test: .venv/installed
-	$(VENV) -m pytest -n 4 --dist loadfile --cov=lambda_renewer --cov=synology_agent tests/unit tests/integration tests/year
+	$(VENV) -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov=lambda_renewer --cov=synology_agent \
+		tests/integration tests/unit
 
 sweep: .venv/installed
 	$(VENV) -m tests.sweep.renewer_sweep
@@ -40,6 +41,7 @@ sweep: .venv/installed
 	EVERY_POINT=1 $(VENV) -m pytest -q -n auto --maxprocesses 4 tests/integration/test_setup_interrupted.py
 
 year: .venv/installed
+	$(VENV) -m pytest -q -n 2 tests/year
 	$(VENV) -m tests.year --lifetimes $(LIFETIMES) --seeds $(SEEDS) --days $(or $(DAYS),365)
 
 tools: .venv/installed

@@ -12,11 +12,11 @@ from tests.integration.aws_refusals import ANY, allow, denied, refused, unique
 def test_metrics_only_in_the_namespace_allowed(local_aws: LocalAws) -> None:
     policy = allow("cloudwatch:PutMetricData", ANY, StringEquals={"cloudwatch:namespace": "synology-https"})
     metrics = local_aws.client("cloudwatch", *local_aws.user(unique("reporter"), policy))
-    data = [{"MetricName": "DaysLeft", "Value": 30}]
+    data = [{"MetricName": unique("DaysLeft"), "Value": 30}]
     metrics.put_metric_data(Namespace="synology-https", MetricData=data)
     denied(metrics.put_metric_data, Namespace="Synology-https", MetricData=data)
     denied(metrics.put_metric_data, Namespace="other", MetricData=data)
-    found = local_aws.client("cloudwatch").list_metrics(MetricName="DaysLeft")["Metrics"]
+    found = local_aws.client("cloudwatch").list_metrics(MetricName=data[0]["MetricName"])["Metrics"]
     assert {metric["Namespace"] for metric in found} == {"synology-https"}
 
 
