@@ -16,6 +16,7 @@ from local_cloud.dsm import ReverseProxy, SimulatedDsm
 from local_cloud.dsm.switches import Fault
 from local_cloud.ministack.server import REGION, Credentials, LocalAws
 from local_cloud.processes import LOOPBACK
+from tests.renewer_bench import lambda_environment
 from tests.sweep import forked_agent, forked_handler
 from tests.warm_dsm import WarmDsm
 from tests.year.plan import Part
@@ -217,19 +218,9 @@ class World:
         )
         key: Credentials = self._aws.user("renewer", policy)
         return {
-            "PATH": os.defpath,
-            "AWS_ENDPOINT_URL": self._aws.endpoint,
-            "AWS_ACCESS_KEY_ID": key.access_key,
-            "AWS_SECRET_ACCESS_KEY": key.secret_key,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
+            **lambda_environment(self._aws.endpoint, key, self._dns.port),
             "AWS_LAMBDA_FUNCTION_NAME": self._stack.function_name,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
             "METRIC_NAMESPACE": PREFIX,
-            "DNS_RESOLVER": f"{LOOPBACK}:{self._dns.port}",
-            "NO_PROXY": "*",
         }
 
     def _configure_agent(self) -> None:
