@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from tests import alarm_rule
 from tests.unit.stack.recording import Resource, several
 
 INVOCATION = "aws:lambda/invocation:Invocation"
@@ -40,6 +40,6 @@ def metric_of(alarm: dict[str, Any]) -> dict[str, Any]:
     """Return the only metric of the alarm; its expression is what the alarm looks at."""
     expression, metric = alarm["metricQueries"]
     assert (expression["returnData"], metric["returnData"]) == (True, False)
-    assert re.fullmatch(r"FILL\((.+), .+\)", expression["expression"])[1] == metric["id"]  # type: ignore[index]
-    found: dict[str, Any] = metric["metric"]
-    return found
+    found, filled = alarm_rule.metric_of(alarm)
+    assert filled is not None
+    return dict(found)

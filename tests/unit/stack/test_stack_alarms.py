@@ -1,24 +1,21 @@
 """The alarms, as the program defines them.
 
 What CloudWatch makes of missing data, of metric math and of the embedded metric format the local AWS does not
-show, so an alarm is held here to the documented rules (CloudWatch User Guide, "How alarm state is evaluated
-when data is missing", and metric math's FILL).
+show, so an alarm is held here to the documented rules (tests/alarm_rule.py).
 """
 
 from __future__ import annotations
 
 import copy
-import re
-from bisect import bisect_right
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from infrastructure.certificate_settings import load_certificates
 from synology_setup.schedule import EVERY_HOURS
+from tests.alarm_rule import Alarm
 from tests.unit.stack.program_settings import ALARM, EVERYTHING, TOPIC, depended_on, metric_of
 from tests.unit.stack.recording import record, several
 
@@ -102,38 +99,7 @@ def goes_off(alarm: dict[str, Any], reports: dict[int, float], now: int) -> bool
 
 def evaluated(alarm: dict[str, Any], reports: dict[int, float], now: int, further: int) -> bool:
     """Evaluate as documented: what is there in the whole range comes first, then what is missing."""
-    number = int(alarm["evaluationPeriods"])
-    compare: Callable[[float, float], bool] = {
-        "LessThanThreshold": lambda value, threshold: value < threshold,
-        "GreaterThanThreshold": lambda value, threshold: value > threshold,
-    }[alarm["comparisonOperator"]]
-    points = data_points(alarm, reports, now, number + further)
-    present = [compare(point, alarm["threshold"]) for point in points if point is not None][:number]
-    missing = [alarm["treatMissingData"] == "breaching"] * (number - len(present))
-    return all([*present, *missing])
-
-
-def data_points(
-    alarm: dict[str, Any], reports: dict[int, float], now: int, number: int
-) -> list[float | None]:
-    """Return the alarm's data points up to `now`, the latest first; None where there is none."""
-    *expressions, query = alarm["metricQueries"]
-    metric = query["metric"]
-    statistics: dict[str, Callable[[list[float]], float]] = {
-        "Maximum": max,
-        "Sum": sum,
-        "SampleCount": lambda values: float(len(values)),
-    }
-    statistic, period = statistics[metric["stat"]], int(metric["period"])
-    times, values = list(reports), list(reports.values())
-    ends = [bisect_right(times, now - one * period) for one in range(number + 1)]
-    within = [values[first:last] for last, first in pairwise(ends)]
-    points = [statistic(one) if one else None for one in within]
-    for one in expressions:
-        filled = re.fullmatch(rf"FILL\({query['id']}, ([0-9.]+)\)", one["expression"])
-        assert filled is not None, "an expression that has no meaning here yet"
-        points = [float(filled[1]) if point is None else point for point in points]
-    return points
+    return Alarm(alarm, list(reports.items()), further=further).is_on(now)
 
 
 def without_filling(alarm: dict[str, Any]) -> dict[str, Any]:
